@@ -1,0 +1,53 @@
+# make demo   set up, make a small corpus, train, print the test table, read one unseen clip
+# make test   set up, pass the tests                  make check  lint, format, types, layers, spelling
+# make test-slow   long fault and quality suites      make bench  the benchmark of the sparse blocks
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+MESMER := $(BIN)/mesmer
+DEMO ?= demo
+WORKERS ?= 2
+
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: demo test test-slow check format bench clean
+.DELETE_ON_ERROR:
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "MESMER needs Python 3.11 or newer; run make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable .
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	touch $@
+
+demo: $(VENV)/.installed
+	$(MESMER) prepare synthetic $(DEMO)/data --size small --seed 0 --workers $(WORKERS)
+	$(MESMER) train --config configs/demo.yaml --data $(DEMO)/data --run $(DEMO)/run --resume
+	$(MESMER) evaluate $(DEMO)/run --data $(DEMO)/data --split test
+	$(MESMER) predict $(DEMO)/data/raw/unseen.mp4 --transcript $(DEMO)/data/raw/unseen.txt --model $(DEMO)/run
+
+test: $(VENV)/.installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" --durations=15
+
+test-slow: $(VENV)/.installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow --timeout=3600
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell README.md CONTRIBUTING.md CHANGELOG.md docs src tests configs benchmarks tools
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python benchmarks/extraction.py --quick
+
+clean:
+	rm -rf $(VENV) $(DEMO) build dist src/*.egg-info
