@@ -1,0 +1,59 @@
+"""What every corpus reader returns: the corpus as delivered, as a sequence of labelled utterances."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from mesmer.emotions import check_label_set
+from mesmer.errors import DataError
+from mesmer.records import SPLITS, Utterance
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corpus:
+    """A raw corpus: its label set and its utterances, nothing decoded.
+
+    Attributes:
+        name: short name, the same as ``Utterance.corpus`` of its utterances.
+        emotions: the label set, in the order of label vectors made from it.
+        utterances: in the corpus's own order; ids are unique.
+        root: folder the corpus was read from.
+
+    Raises:
+        DataError: the label set cannot be used, an id stands twice, a label is not in the label set, or a split has a
+            name that is not known.
+    """
+
+    name: str
+    emotions: tuple[str, ...]
+    utterances: tuple[Utterance, ...]
+    root: Path
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "emotions", check_label_set(self.emotions))
+        object.__setattr__(self, "utterances", tuple(self.utterances))
+        known = set(self.emotions)
+        seen: set[str] = set()
+        for utterance in self.utterances:
+            if utterance.id in seen:
+                raise DataError(
+                    f"the id '{utterance.id}' stands twice", file=self.root, field="id", remedy="make ids unique"
+                )
+            seen.add(utterance.id)
+            for label in utterance.labels or ():
+                if label not in known:
+                    raise DataError(f"'{utterance.id}' has the unknown label '{label}'", file=self.root, field="labels")
+            if utterance.split is not None and utterance.split not in SPLITS:
+                raise DataError(
+                    f"'{utterance.id}' is in the unknown split '{utterance.split}'", file=self.root, field="split"
+                )
+
+    def __len__(self) -> int:
+        return len(self.utterances)
+
+    def split_sizes(self) -> dict[str, int]:
+        """Number of utterances per split; utterances without a split are not counted."""
+        counts = Counter(utterance.split for utterance in self.utterances)
+        return {name: counts[name] for name in SPLITS}
