@@ -1,0 +1,188 @@
+"""Face detection with MTCNN (Zhang, Zhang, Li and Qiao, 2016): three networks, each checking what the one before proposed.
+
+P-Net searches a pyramid of shrunk frames, R-Net and O-Net look again at what it found. Frames of equal size go through
+together; crops of all frames go through R-Net and O-Net together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mesmer.errors import ConfigError
+from mesmer.signals.area_resize import AreaSampler
+from mesmer.signals.boxes import Boxes, moved, squared, suppress
+from mesmer.signals.mtcnn_nets import (
+    OUTPUT_SIDE,
+    PROPOSAL_SIDE,
+    PROPOSAL_STRIDE,
+    REFINE_SIDE,
+    WEIGHTS,
+    CascadeNet,
+    load_nets,
+    scale_pixels,
+)
+
+PROPOSAL_THRESHOLD, REFINE_THRESHOLD, OUTPUT_THRESHOLD = 0.6, 0.7, 0.7
+"""A square is looked at again, or is a face, from these probabilities on."""
+PYRAMID_FACTOR = 0.709
+"""Each level of the pyramid has half the pixels of the one before."""
+LEVEL_OVERLAP, FRAME_OVERLAP = 0.5, 0.7
+"""Squares of one level, and boxes of one frame, that overlap more than this are one."""
+MAX_PROPOSALS = 400
+"""Best squares kept per level and frame, so that a picture of nothing but faces stays bounded."""
+FRAMES_AT_ONCE, CROPS_AT_ONCE = 16, 128
+
+
+@dataclass(frozen=True)
+class Detections:
+    """The faces found in one frame, most probable first.
+
+    Attributes:
+        boxes_px: float32 (n, 4), x0, y0, x1, y1 at pixel edges; may reach beyond the frame.
+        scores: float32 (n,), probability that it is a face.
+        landmarks_px: float32 (n, 5, 2), x and y of left eye, right eye, nose, left and right mouth corner, as seen in the
+            picture.
+    """
+
+    boxes_px: Boxes
+    scores: NDArray[np.float32]
+    landmarks_px: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def scaled(self, x_factor: float, y_factor: float) -> Detections:
+        """Return the same faces in a frame that is larger by these factors."""
+        factors = np.array([x_factor, y_factor], dtype=np.float32)
+        return Detections(self.boxes_px * np.tile(factors, 2), self.scores, self.landmarks_px * factors)
+
+
+@dataclass(frozen=True)
+class _Candidates:
+    """K squares of several frames that a network took for faces.
+
+    ``frame`` (K,), ``boxes`` (K, 4) as they were looked at, ``scores`` (K,), ``moves`` (K, 4) to fit the face better,
+    ``landmarks`` (K, 5, 2), zeros until O-Net has spoken.
+    """
+
+    frame: NDArray[np.intp]
+    boxes: Boxes
+    scores: NDArray[np.float32]
+    moves: NDArray[np.float32]
+    landmarks: NDArray[np.float32]
+
+    def __getitem__(self, pick: NDArray[np.intp] | NDArray[np.bool_]) -> _Candidates:
+        return _Candidates(*(getattr(self, field.name)[pick] for field in fields(self)))
+
+    @classmethod
+    def joined(cls, parts: Sequence[_Candidates]) -> _Candidates:
+        return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
+
+    def suppressed(self, threshold: float, *, at_most: int | None = None) -> _Candidates:
+        """Drop what overlaps a better square of its frame; frames in order, best square first."""
+        picks = [np.empty(0, dtype=np.intp)]
+        for frame in np.unique(self.frame):
+            mine = np.flatnonzero(self.frame == frame)
+            if at_most is not None and len(mine) > at_most:
+                mine = mine[np.argsort(-self.scores[mine], kind="stable")[:at_most]]
+            picks.append(mine[suppress(self.boxes[mine], self.scores[mine], threshold)])
+        return self[np.concatenate(picks)]
+
+
+class FaceDetector:
+    """Finds faces in frames. Stateless between calls; what it says of a frame does not depend on the other frames.
+
+    Args:
+        min_face_px: smallest side of a face that is searched for; twice the side is four times the speed.
+        weights: safetensors file of the three networks.
+
+    Raises:
+        ConfigError: ``min_face_px`` is below the 12 pixels that the first network sees.
+    """
+
+    def __init__(self, *, min_face_px: int = 40, weights: Path = WEIGHTS) -> None:
+        if min_face_px < PROPOSAL_SIDE:
+            raise ConfigError(f"min_face_px is {min_face_px}", field="min_face_px", remedy=f"use {PROPOSAL_SIDE} or more")
+        self.min_face_px = min_face_px
+        self._proposal, self._refine, self._output = load_nets(weights)
+
+    @torch.inference_mode()
+    def detect(self, frames: Sequence[NDArray[np.uint8]]) -> list[Detections]:
+        """Return the faces of each frame, uint8 (H, W, 3) RGB; frames may differ in size."""
+        found: dict[int, Detections] = {}
+        by_size: dict[tuple[int, ...], list[int]] = {}
+        for i, frame in enumerate(frames):
+            by_size.setdefault(frame.shape, []).append(i)
+        for group in by_size.values():
+            for start in range(0, len(group), FRAMES_AT_ONCE):
+                indices = group[start : start + FRAMES_AT_ONCE]
+                found.update(zip(indices, self._detect_equal(np.stack([frames[i] for i in indices])), strict=True))
+        return [found[i] for i in range(len(frames))]
+
+    def _detect_equal(self, frames: NDArray[np.uint8]) -> list[Detections]:
+        """Return the faces of uint8 (N, H, W, 3)."""
+        sampler = AreaSampler(frames)
+        levels = [self._propose(sampler, *size) for size in self._pyramid(sampler.height, sampler.width)]
+        if not levels:
+            return [_final(None) for _ in frames]
+        seen = _Candidates.joined(levels).suppressed(FRAME_OVERLAP)
+        seen = _look_again(sampler, seen, self._refine, REFINE_SIDE, REFINE_THRESHOLD).suppressed(FRAME_OVERLAP)
+        seen = _look_again(sampler, seen, self._output, OUTPUT_SIDE, OUTPUT_THRESHOLD)
+        return [_final(seen[seen.frame == i]) for i in range(len(frames))]
+
+    def _pyramid(self, height: int, width: int) -> list[tuple[int, int]]:
+        """Heights and widths at which P-Net's 12 pixels are min_face_px of the frame, and then ever more of it."""
+        sizes, scale = [], PROPOSAL_SIDE / self.min_face_px
+        while min(round(height * scale), round(width * scale)) >= PROPOSAL_SIDE:
+            sizes.append((round(height * scale), round(width * scale)))
+            scale *= PYRAMID_FACTOR
+        return sizes
+
+    def _propose(self, sampler: AreaSampler, height: int, width: int) -> _Candidates:
+        """P-Net on one level of the pyramid."""
+        answer = self._proposal(scale_pixels(torch.from_numpy(sampler.resized(height, width))))
+        face, moves = answer.face.numpy(), answer.box.numpy()
+        frame, row, column = np.nonzero(face >= PROPOSAL_THRESHOLD)
+        low = np.stack([column, row], axis=1) * PROPOSAL_STRIDE
+        to_frame = np.array([sampler.width / width, sampler.height / height])
+        squares = np.concatenate([low * to_frame, (low + PROPOSAL_SIDE) * to_frame], axis=1).astype(np.float32)
+        found = _Candidates(
+            frame, squares, face[frame, row, column], moves[frame, :, row, column], _no_landmarks(len(frame))
+        )
+        return found.suppressed(LEVEL_OVERLAP, at_most=MAX_PROPOSALS)
+
+
+def _look_again(sampler: AreaSampler, seen: _Candidates, net: CascadeNet, side: int, threshold: float) -> _Candidates:
+    """Show ``net`` the square around each candidate's moved box; keep those it takes for faces."""
+    squares = squared(moved(seen.boxes, seen.moves))
+    kept = []
+    for start in range(0, len(squares), CROPS_AT_ONCE):
+        part = slice(start, start + CROPS_AT_ONCE)
+        frame, boxes = seen.frame[part], squares[part]
+        answer = net(scale_pixels(torch.from_numpy(sampler.crops(frame, boxes, side))))
+        scores, moves = answer.face.numpy(), answer.box.numpy()
+        landmarks = _no_landmarks(len(boxes))
+        if answer.landmarks.numel():
+            shares = answer.landmarks.numpy().reshape(-1, 2, 5).transpose(0, 2, 1)
+            landmarks = boxes[:, None, :2] + shares * (boxes[:, 2:] - boxes[:, :2])[:, None]
+        kept.append(_Candidates(frame, boxes, scores, moves, landmarks)[scores > threshold])
+    return _Candidates.joined(kept) if kept else seen
+
+
+def _final(seen: _Candidates | None) -> Detections:
+    """The faces of one frame: moved a last time, and one box where a smaller one lies within a better one."""
+    if seen is None or not len(seen.scores):
+        return Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), _no_landmarks(0))
+    boxes = moved(seen.boxes, seen.moves)
+    pick = suppress(boxes, seen.scores, FRAME_OVERLAP, over="smaller")
+    return Detections(boxes[pick], seen.scores[pick], seen.landmarks[pick])
+
+
+def _no_landmarks(count: int) -> NDArray[np.float32]:
+    return np.zeros((count, 5, 2), dtype=np.float32)
