@@ -1,0 +1,148 @@
+"""The cross-modal sparse block: attention, nucleus, two submanifold convolutions, pooling (paper section 4.3, Figure 2).
+
+Shape letters: N active sites that come in, C channels, H height, W width, D query width.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from mesmer.config import SparseSettings
+from mesmer.nn.active_sites import ActiveSites, SparseMaps
+from mesmer.nn.cross_modal_attention import CrossModalAttention
+from mesmer.nn.nucleus import check_top_p, nucleus, random_sites
+from mesmer.nn.submanifold import SubmanifoldLayer, max_pool
+from mesmer.records import BlockTrace
+
+
+class CrossModalSparseBlock(nn.Module):
+    """One cross-modal sparse block.
+
+    A map's result never depends on the other maps of the batch, except through the statistics of batch norm in training.
+
+    Args:
+        in_channels, out_channels: C before and after; both convolutions give ``out_channels``.
+        attention_width: K of eq. 1.
+        query_width: D.
+        settings: see :class:`mesmer.config.SparseSettings`.
+        random_seed: of the draw where ``settings.mask`` is ``random``.
+    """
+
+    def __init__(
+        self,
+        *,
+        in_channels: int,
+        out_channels: int,
+        attention_width: int,
+        query_width: int,
+        settings: SparseSettings,
+        random_seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.settings = settings
+        self.random_seed = random_seed
+        self.top_p = settings.top_p
+        self.attention = CrossModalAttention(
+            in_channels=in_channels,
+            attention_width=attention_width,
+            query_width=query_width,
+            logit_scale=settings.logit_scale,
+            salient_start=settings.salient_start,
+        )
+        self.first = SubmanifoldLayer(in_channels, out_channels)
+        self.second = SubmanifoldLayer(out_channels, out_channels)
+
+    @property
+    def top_p(self) -> float:
+        """The attention mass that is kept; may be changed at any time."""
+        return self._top_p
+
+    @top_p.setter
+    def top_p(self, value: float) -> None:
+        self._top_p = check_top_p(value)
+
+    def forward(
+        self, maps: SparseMaps, query: Tensor, *, trace: bool = True
+    ) -> tuple[SparseMaps, BlockTrace | None, Tensor, Tensor]:
+        """Return the pooled maps, the trace, and the multiply-adds of each map.
+
+        Args:
+            maps: features (N, C); every map has at least one active site. In the first block all sites are active
+                (``SparseMaps.from_dense``), in the others attention and softmax run over those still active.
+            query: (maps, D).
+            trace: False saves keeping the attention where nobody asks for it.
+
+        Returns:
+            ``SparseMaps`` of (maps, ceil(H / 2), ceil(W / 2)); the trace, None if not asked for or if the mask is ``dense``
+            and there is no attention; int64 (maps,) multiply-adds executed (attention, and convolutions over the taps that
+            meet an active site); int64 (maps,) multiply-adds of the two convolutions at all sites and taps, without
+            attention, as a dense network executes them.
+        """
+        attention, kept = self._attend(maps, query)
+        sites = ActiveSites(kept)
+        rows = self._select(maps, sites, attention)
+        rows = self.second(self.first(rows, sites), sites)
+        pooled = SparseMaps(max_pool(rows, sites), sites.pooled_kept)
+        executed, dense = self._multiply_adds(maps, sites, attended=attention is not None)
+        traced = None
+        if trace and attention is not None:
+            traced = BlockTrace(attention=attention.detach().float().view(kept.shape), kept=kept)
+        return pooled, traced, executed, dense
+
+    def _attend(self, maps: SparseMaps, query: Tensor) -> tuple[Tensor | None, Tensor]:
+        """Return the attention (maps, H * W) and the kept sites, bool (maps, H, W)."""
+        if self.settings.mask == "dense":
+            return None, maps.kept
+        learns = self.settings.attention_gradient == "straight_through" and self.settings.mask == "nucleus"
+        with torch.set_grad_enabled(torch.is_grad_enabled() and learns):
+            attention = self.attention(maps, query)
+        active = None if maps.is_full else maps.kept.flatten(1)
+        kept = nucleus(attention, self.top_p, active=active)
+        if self.settings.mask == "random":
+            kept = random_sites(kept, active=active, seed=self.random_seed)
+        return attention, kept.view(maps.kept.shape)
+
+    def _select(self, maps: SparseMaps, sites: ActiveSites, attention: Tensor | None) -> Tensor:
+        """Return the rows at ``sites`` (eq. 4), with the straight-through gradient where the attention has one."""
+        source = sites.flat if maps.is_full else sites.kept[maps.kept].nonzero().squeeze(1)
+        share = None
+        if attention is not None and attention.requires_grad:
+            weight = attention.flatten().index_select(0, sites.flat)
+            total = (attention * sites.kept.flatten(1)).sum(1)
+            share = weight * (sites.count_per_map / total).index_select(0, sites.map_of_site)
+        return _SelectRows.apply(maps.rows, source, share)
+
+    def _multiply_adds(self, maps: SparseMaps, sites: ActiveSites, *, attended: bool) -> tuple[Tensor, Tensor]:
+        layers = (self.first, self.second)
+        executed = sum((layer.multiply_adds(sites.taps_per_map) for layer in layers), torch.zeros_like(sites.taps_per_map))
+        if attended:
+            executed = executed + self.attention.multiply_adds(maps.kept.flatten(1).sum(1))
+        all_taps = torch.full_like(executed, 9 * sites.height * sites.width)
+        return executed, sum((layer.multiply_adds(all_taps) for layer in layers), torch.zeros_like(executed))
+
+
+class _SelectRows(torch.autograd.Function):
+    """Rows of the kept sites, with a straight-through gradient.
+
+    Forward: exactly eq. 4, with its mask of ones and zeros. Backward: the features get the mask's own gradient; the shares
+    (the renormalised attention, 1 on average over the kept sites of a map) get what they would if each kept row had been
+    multiplied by its share, at a share of 1.
+    """
+
+    @staticmethod
+    def forward(ctx, rows: Tensor, source: Tensor, share: Tensor | None) -> Tensor:  # type: ignore[no-untyped-def]
+        selected = rows.index_select(0, source)
+        ctx.save_for_backward(source, selected if share is not None else None)
+        ctx.num_rows = rows.shape[0]
+        return selected
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor):  # type: ignore[no-untyped-def]
+        source, selected = ctx.saved_tensors
+        to_rows = to_share = None
+        if ctx.needs_input_grad[0]:  # sources are distinct: copying does, nothing needs adding up
+            to_rows = gradient.new_zeros(ctx.num_rows, gradient.shape[1]).index_copy_(0, source, gradient)
+        if ctx.needs_input_grad[2]:
+            to_share = torch.linalg.vecdot(gradient, selected)
+        return to_rows, None, to_share
