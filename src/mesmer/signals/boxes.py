@@ -49,7 +49,7 @@ def suppress(
 
 def squared(boxes: Boxes) -> Boxes:
     """Return the square around the centre of each (n, 4) box, as wide as the box's longer side."""
-    side = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])[:, None]
+    side = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, keepdims=True)
     centre = (boxes[:, :2] + boxes[:, 2:]) / 2
     return np.concatenate([centre - side / 2, centre + side / 2], axis=1)
 

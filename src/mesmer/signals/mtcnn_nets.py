@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -47,8 +48,8 @@ class CascadeNet(nn.Module):
 
 
 def scale_pixels(pixels: Tensor) -> Tensor:
-    """Return pixel values 0..255 as the networks were trained to see them: -1 to 1, in place."""
-    return pixels.sub_(127.5).mul_(1 / 128)
+    """Return bytes 0..255 as the networks were trained to see them: float32, -1 to 1."""
+    return pixels.float().sub_(127.5).mul_(1 / 128)
 
 
 def proposal_net() -> CascadeNet:
@@ -83,7 +84,8 @@ def load_nets(path: Path = WEIGHTS) -> tuple[CascadeNet, CascadeNet, CascadeNet]
     for name, net in nets.items():
         prefix = f"{name}."
         net.load_state_dict({key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)})
-        net.eval().requires_grad_(False)
+        # Pixel by pixel in memory: on a CPU three times faster here than plane by plane.
+        net.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return nets["proposal"], nets["refine"], nets["output"]
 
 
