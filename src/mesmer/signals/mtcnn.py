@@ -14,10 +14,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import interpolate, pad
+from torch.nn.functional import pad
 
 from mesmer.errors import ConfigError
 from mesmer.signals.boxes import Boxes, moved, squared, suppress
+from mesmer.signals.crops import resized
 from mesmer.signals.mtcnn_nets import (
     OUTPUT_SIDE,
     PROPOSAL_SIDE,
@@ -151,7 +152,7 @@ class FaceDetector:
 
     def _propose(self, pixels: Tensor, size: tuple[int, int]) -> _Candidates:
         """P-Net on frames uint8 (N, 3, H, W), shrunk to one level of the pyramid."""
-        answer = self._proposal(scale_pixels(_resized(pixels, size)))
+        answer = self._proposal(scale_pixels(resized(pixels, size)))
         face, moves = answer.face.numpy(), answer.box.numpy()
         frame, row, column = np.nonzero(face >= PROPOSAL_THRESHOLD)
         low = np.stack([column, row], axis=1) * PROPOSAL_STRIDE
@@ -191,12 +192,7 @@ def _crop(picture: Tensor, box: list[int], side: int) -> Tensor:
     inside = picture[None, :, max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)]
     if x0 < 0 or y0 < 0 or x1 > width or y1 > height:
         inside = pad(inside, (max(-x0, 0), max(x1 - width, 0), max(-y0, 0), max(y1 - height, 0)))
-    return _resized(inside, (side, side))[0]
-
-
-def _resized(pixels: Tensor, size: tuple[int, int]) -> Tensor:
-    # Antialiased, and on bytes: many times faster than on floats, and each picture's result is its own.
-    return interpolate(pixels, size=size, mode="bilinear", antialias=True)
+    return resized(inside, (side, side))[0]
 
 
 def _final(seen: _Candidates | None) -> Detections:
