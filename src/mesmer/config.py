@@ -164,6 +164,8 @@ class ModelSettings:
         dim, heads, layers: of the Transformer over time (Table 6).
         dropout: of the Transformer over time and of the linear layers.
         positions: ``sinusoidal`` (the paper's text) or ``none`` (the published code).
+        norm: layer normalisation ``post`` each residual sum (Vaswani et al. 2017, cited by the paper) or ``pre`` each part,
+            which trains steadily without a warm-up; of the Transformers built here, not of pre-trained ones.
         fusion: ``positive`` (weights kept positive and renormalised over the modalities present) or ``free`` (one
             unconstrained weight per modality, the published code).
         modality_dropout: probability that a present modality is hidden from one utterance in training; at least one
@@ -179,6 +181,7 @@ class ModelSettings:
     layers: int = 4
     dropout: float = 0.1
     positions: Literal["sinusoidal", "none"] = "sinusoidal"
+    norm: Literal["pre", "post"] = "pre"
     fusion: Literal["positive", "free"] = "positive"
     modality_dropout: float = 0.15
     text: TextSettings = field(default_factory=TextSettings)
@@ -270,6 +273,7 @@ def preset(name: str) -> RunSettings:
     if name == "paper":
         return RunSettings(
             model=ModelSettings(
+                norm="post",
                 fusion="free",
                 modality_dropout=0.0,
                 text=TextSettings(encoder="albert-base-v2"),

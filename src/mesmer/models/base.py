@@ -1,0 +1,122 @@
+"""What every model is: the class the other rooms know, whatever is inside.
+
+Shape letters: B utterances, M modalities, L emotions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from mesmer.config import ModelSettings, PrepareSettings
+from mesmer.errors import ModelError, suggest
+from mesmer.nn.nucleus import check_top_p
+from mesmer.nn.sparse_trunk import SparseTrunk
+from mesmer.nn.text_encoder import TextEncoder
+from mesmer.records import Batch, ModelOutput
+
+if TYPE_CHECKING:
+    from mesmer.signals.text import TextTokenizer
+
+DEFAULT_THRESHOLD = 0.5
+
+
+class EmotionModel(nn.Module):
+    """A model that turns a :class:`~mesmer.records.Batch` into a :class:`~mesmer.records.ModelOutput`.
+
+    In evaluation mode the answer for an utterance does not depend on the other utterances of its batch. Build one with
+    :func:`mesmer.models.registry.build_model`, or load one with :meth:`from_pretrained`.
+
+    Attributes:
+        settings: what the model was built from.
+        text_encoder: the text branch's encoder; None in a model without one.
+    """
+
+    def __init__(self, settings: ModelSettings, *, text_encoder: TextEncoder | None) -> None:
+        super().__init__()
+        self.settings = settings
+        self.text_encoder = text_encoder
+        self._top_p = check_top_p(settings.sparse.top_p)
+        self._thresholds = dict.fromkeys(settings.emotions, DEFAULT_THRESHOLD)
+
+    def forward(self, batch: Batch, *, traces: bool = False) -> ModelOutput:
+        """Return logits, what each modality said, and what it cost; attention and kept sites where ``traces`` is asked for.
+
+        Raises:
+            ModelError: the batch does not fit this model.
+        """
+        raise NotImplementedError
+
+    @property
+    def top_p(self) -> float:
+        """The attention mass that the sparse blocks keep (eq. 3), in (0, 1]; a dial at any time, without effect on a dense
+        model. Setting it to something else raises :class:`~mesmer.errors.ConfigError`.
+        """
+        return self._top_p
+
+    @top_p.setter
+    def top_p(self, value: float) -> None:
+        self._top_p = check_top_p(value)
+        for module in self.modules():
+            if isinstance(module, SparseTrunk):
+                module.top_p = self._top_p
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """Emotion -> the probability from which on it is decided for. Saved with the model; 0.5 until chosen.
+
+        Setting it to a mapping that does not name each emotion once, with numbers in [0, 1], raises
+        :class:`~mesmer.errors.ModelError`.
+        """
+        return dict(self._thresholds)
+
+    @thresholds.setter
+    def thresholds(self, values: Mapping[str, float]) -> None:
+        emotions = self.settings.emotions
+        for name in values:
+            if name not in emotions:
+                raise ModelError(
+                    f"threshold for unknown emotion '{name}'", field="thresholds", remedy=suggest(name, emotions)
+                )
+        for name in emotions:
+            value = values.get(name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 <= value <= 1.0:
+                raise ModelError(f"threshold of '{name}' is {value!r}", field="thresholds", remedy="use a number in [0, 1]")
+        self._thresholds = {name: float(values[name]) for name in emotions}
+
+    def parameter_groups(self, learning_rate: float, text_factor: float) -> list[dict[str, Any]]:
+        """Return the groups for an optimizer: the text encoder at ``text_factor * learning_rate``, the rest at
+        ``learning_rate``. Frozen parameters are left out; each group carries its ``name``.
+        """
+        text: list[nn.Parameter] = [] if self.text_encoder is None else list(self.text_encoder.parameters())
+        known = {id(parameter) for parameter in text}
+        rest = [parameter for parameter in self.parameters() if id(parameter) not in known]
+        groups = (("rest", rest, learning_rate), ("text_encoder", text, text_factor * learning_rate))
+        return [
+            {"name": name, "params": [p for p in parameters if p.requires_grad], "lr": rate}
+            for name, parameters, rate in groups
+            if any(p.requires_grad for p in parameters)
+        ]
+
+    def save_pretrained(
+        self,
+        folder: str | Path,
+        *,
+        tokenizer: TextTokenizer,
+        prepare: PrepareSettings,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Save the model and all that prediction needs as a folder; see :func:`mesmer.models.saving.save_model`."""
+        from mesmer.models.saving import save_model
+
+        save_model(self, folder, tokenizer=tokenizer, prepare=prepare, extra=extra or {})
+
+    @staticmethod
+    def from_pretrained(source: str | Path) -> EmotionModel:
+        """Load a model from a folder or a Hugging Face id; see :func:`mesmer.models.loading.load_model`."""
+        from mesmer.models.loading import load_model
+
+        return load_model(source).model

