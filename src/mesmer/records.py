@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,9 @@ class Utterance:
         text: the transcript; None or empty where there is none.
         labels: emotion -> score in [0, 1]; an emotion not named scores 0. None where the utterance is unlabelled.
         split: ``train``, ``valid``, ``test`` or None.
+        region: the half of the picture in which the speaker is seen; ``full`` where nobody shares the picture.
+        channel: the sound channel of the speaker's own microphone; ``mix`` takes all channels together.
+        sound: path of the sound file where the sound is not taken from ``media``; it shares the clock of ``media``.
     """
 
     id: str
@@ -53,6 +56,9 @@ class Utterance:
     text: str | None = None
     labels: Mapping[str, float] | None = None
     split: str | None = None
+    region: Literal["full", "left", "right"] = "full"
+    channel: Literal["mix", "left", "right"] = "mix"
+    sound: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
