@@ -12,6 +12,21 @@ from mesmer.records import SPLITS, Utterance
 
 
 @dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """A row of the raw corpus that did not become an utterance.
+
+    Attributes:
+        id: of the utterance it would have been.
+        file: the file in which the reason is found.
+        rule: the rule that left it out, in plain words.
+    """
+
+    id: str
+    file: str
+    rule: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Corpus:
     """A raw corpus: its label set and its utterances, nothing decoded.
 
@@ -20,6 +35,7 @@ class Corpus:
         emotions: the label set, in the order of label vectors made from it.
         utterances: in the corpus's own order; ids are unique.
         root: folder the corpus was read from.
+        left_out: rows that did not become utterances, each with its reason; with ``utterances`` they make up every row.
 
     Raises:
         DataError: the label set cannot be used, an id stands twice, a label is not in the label set, or a split has a
@@ -30,10 +46,12 @@ class Corpus:
     emotions: tuple[str, ...]
     utterances: tuple[Utterance, ...]
     root: Path
+    left_out: tuple[LeftOut, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "emotions", check_label_set(self.emotions))
         object.__setattr__(self, "utterances", tuple(self.utterances))
+        object.__setattr__(self, "left_out", tuple(self.left_out))
         known = set(self.emotions)
         seen: set[str] = set()
         for utterance in self.utterances:
