@@ -102,7 +102,7 @@ class TextTokenizer:
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary_size: int) -> TextTokenizer:
-    """Train a lower-cased WordPiece vocabulary of at most ``vocabulary_size`` tokens on the texts of a corpus.
+    """Train a lower-cased vocabulary of at most ``vocabulary_size`` words and pieces of words (BPE) on a corpus.
 
     The same texts give the same vocabulary, in whatever order they come. Texts that hold too few different pieces give a
     smaller one.
@@ -114,14 +114,16 @@ def train_tokenizer(texts: Iterable[str], vocabulary_size: int) -> TextTokenizer
         raise ConfigError(
             f"vocabulary_size is {vocabulary_size}", field="vocabulary_size", remedy=f"use {LEAST_VOCABULARY} or more"
         )
-    backend = Tokenizer(models.WordPiece(unk_token=SPECIAL_TOKENS["unk"]))
+    # Pieces that begin a word carry a mark, as in SentencePiece. The trainers that mark the pieces within a word instead
+    # (WordPiece's "##") number them in an order that changes from run to run, and with it the vocabulary.
+    backend = Tokenizer(models.BPE(unk_token=SPECIAL_TOKENS["unk"], fuse_unk=True))
     backend.normalizer = normalizers.BertNormalizer(lowercase=True)
-    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    backend.decoder = decoders.WordPiece()
-    trainer = trainers.WordPieceTrainer(
+    backend.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.BertPreTokenizer(), pre_tokenizers.Metaspace()])
+    backend.decoder = decoders.Metaspace()
+    trainer = trainers.BpeTrainer(
         vocab_size=vocabulary_size,
         special_tokens=list(SPECIAL_TOKENS.values()),
-        limit_alphabet=vocabulary_size // 4,  # rare letters must not crowd out the pieces
+        limit_alphabet=vocabulary_size // 2,  # rare letters must not crowd out the pieces
         show_progress=False,
     )
     backend.train_from_iterator(sorted(text.encode("utf-8", "replace").decode("utf-8") for text in texts), trainer)
