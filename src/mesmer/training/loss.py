@@ -1,0 +1,61 @@
+"""The loss: one yes-or-no question per emotion (paper section 5.3), the rare answers weighted up.
+
+Shape letters: B utterances, M modalities, L emotions.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from mesmer.evaluation.metrics import positives
+from mesmer.records import ModelOutput
+
+LARGEST_POSITIVE_WEIGHT = 20.0
+"""A positive weight is at most this: an emotion seen twice in a thousand utterances would else rule every step."""
+
+
+def positive_weights(labels: ArrayLike) -> Tensor:
+    """Return negatives / positives of each emotion on the training split, float32 (L,).
+
+    Bounded to [1 / LARGEST_POSITIVE_WEIGHT, LARGEST_POSITIVE_WEIGHT]; 1 for an emotion without a positive or without a
+    negative label, where the ratio says nothing.
+
+    Args:
+        labels: (N, L) scores of the training split; those above 0 are positive.
+    """
+    truth = positives(labels)
+    yes = truth.sum(axis=0).astype(np.float64)
+    no = len(truth) - yes
+    defined = (yes > 0) & (no > 0)
+    ratio = np.divide(no, yes, out=np.ones_like(yes), where=defined)
+    return torch.from_numpy(ratio.clip(1 / LARGEST_POSITIVE_WEIGHT, LARGEST_POSITIVE_WEIGHT)).float()
+
+
+def utterance_losses(output: ModelOutput, labels: Tensor, *, positive_weight: Tensor | None, branch_loss: float) -> Tensor:
+    """Return the loss of every utterance, float32 (B,); the step's loss is their mean.
+
+    The fused logits' binary cross-entropy, mean over emotions, plus ``branch_loss`` times the mean of the single branches'
+    own ones. A branch hidden from an utterance does not count there (its weight in the fusion is 0). The branches' own loss
+    keeps each of them able to answer alone; without it the strongest modality explains the labels and the others starve.
+
+    Args:
+        labels: float (B, L); scores above 0 are positive.
+        positive_weight: float32 (L,), or None for equal weights.
+        branch_loss: 0 is the paper.
+    """
+    target = (labels > 0).to(output.logits.dtype)
+    fused = binary_cross_entropy_with_logits(output.logits, target, pos_weight=positive_weight, reduction="none").mean(1)
+    if branch_loss == 0.0:
+        return fused
+    alone = binary_cross_entropy_with_logits(
+        output.modality_logits,
+        target[:, None].expand_as(output.modality_logits),
+        pos_weight=positive_weight,
+        reduction="none",
+    ).mean(2)
+    took_part = (output.modality_weights != 0).to(alone.dtype)
+    return fused + branch_loss * (alone * took_part).sum(1) / took_part.sum(1).clamp(min=1)

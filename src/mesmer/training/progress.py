@@ -1,0 +1,93 @@
+"""Who is told how training goes: a JSONL log always, and a person, by a live bar on a terminal or by plain lines."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any, Protocol, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+class Listener(Protocol):
+    """Is told of every step and epoch. ``facts`` holds plain numbers only."""
+
+    def step(self, facts: dict[str, Any]) -> None:
+        """One optimizer step: ``step``, ``epoch``, ``loss``, ``learning_rate``, ``gradient_norm``, ``top_p``."""
+
+    def epoch(self, facts: dict[str, Any]) -> None:
+        """One epoch with its validation: ``epoch``, ``train_loss``, ``valid_f1``, ``best_f1``, ``best_epoch``, ..."""
+
+    def close(self) -> None:
+        """Training ended, well or not."""
+
+
+class JsonLog:
+    """Appends one JSON object per step and epoch to ``log.jsonl``, with seconds since the start of this process's part.
+
+    Args:
+        path: the log.
+        keep_bytes: what of an earlier part's log stays. Steps after the last saved state are run again, and logged again.
+    """
+
+    def __init__(self, path: Path, *, keep_bytes: int = 0) -> None:
+        self._file = path.open("ab")
+        self._file.truncate(keep_bytes)
+        self._file.seek(0, os.SEEK_END)
+        self._start = time.monotonic()
+
+    def step(self, facts: dict[str, Any]) -> None:
+        self._write("step", facts)
+
+    def epoch(self, facts: dict[str, Any]) -> None:
+        self._write("epoch", facts)
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes written so far, those of earlier parts included."""
+        self._file.flush()
+        return self._file.tell()
+
+    def _write(self, event: str, facts: dict[str, Any]) -> None:
+        line = {"event": event, **facts, "seconds": round(time.monotonic() - self._start, 3)}
+        self._file.write(json.dumps(line).encode() + b"\n")
+
+
+class Screen:
+    """Tells a person: a live bar where ``file`` is a terminal, one plain line per epoch elsewhere."""
+
+    def __init__(self, file: TextIO, *, epochs: int, steps_per_epoch: int, done_epochs: int = 0) -> None:
+        self._console = Console(file=file, highlight=False)
+        self._bar: Progress | None = None
+        if self._console.is_terminal:
+            columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("loss {task.fields[loss]}"))
+            self._bar = Progress(*columns, TimeRemainingColumn(), console=self._console)
+            total = epochs * steps_per_epoch
+            self._task = self._bar.add_task("", total=total, completed=done_epochs * steps_per_epoch, loss="-")
+            self._bar.start()
+
+    def step(self, facts: dict[str, Any]) -> None:
+        if self._bar:
+            self._bar.update(self._task, completed=facts["step"], loss=f"{facts['loss']:.3f}")
+
+    def epoch(self, facts: dict[str, Any]) -> None:
+        best = " (best)" if facts["best_epoch"] == facts["epoch"] else ""
+        line = (
+            f"epoch {facts['epoch']}: loss {facts['train_loss']:.4f}, validation F1 {100 * facts['valid_f1']:.1f}{best}, "
+            f"top_p {facts['top_p']:.2f}, {facts['utterances_per_s']:.1f} utterances/s"
+        )
+        if self._bar:
+            self._bar.console.print(line)
+        else:
+            print(line, file=self._console.file, flush=True)
+
+    def close(self) -> None:
+        if self._bar:
+            self._bar.stop()

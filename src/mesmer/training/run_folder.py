@@ -1,0 +1,105 @@
+"""The folder of one training run, and who may write into it.
+
+``settings.yaml`` (every setting) · ``log.jsonl`` (every step) · ``history.json`` (every epoch) · ``model/`` (the best
+epoch's weights, with tokenizer and thresholds) · ``state/`` (what a resumed run needs).
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from mesmer.config import RunSettings
+from mesmer.errors import ConfigError, ModelError
+from mesmer.storage.atomic import remove_leftovers
+from mesmer.training.settings_file import first_difference, read_settings, write_settings
+
+
+class RunFolder:
+    """Paths of a run.
+
+    Args:
+        root: the folder.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+        self.settings = self.root / "settings.yaml"
+        self.log = self.root / "log.jsonl"
+        self.history = self.root / "history.json"
+        self.model = self.root / "model"
+        self.state = self.root / "state"
+        self._older = self.root / "model.last"
+
+    def check(self, settings: RunSettings, *, resume: bool) -> None:
+        """Refuse a folder that a run with ``settings`` may not write into; writes nothing.
+
+        Raises:
+            ConfigError: another run or other files are here, or the run to resume has other settings.
+        """
+        if not self.root.exists() or (self.root.is_dir() and not any(self.root.iterdir())):
+            return
+        if not self.settings.is_file():
+            raise ConfigError("this is not a run, and not empty", file=self.root, remedy="name a new folder with --run")
+        if not resume:
+            raise ConfigError(
+                "a run is here already",
+                file=self.root,
+                remedy="add --resume to go on with it, or name a new folder with --run",
+            )
+        changed = first_difference(read_settings(self.settings), settings)
+        if changed:
+            raise ConfigError(
+                "the run was started with another value",
+                file=self.settings,
+                field=changed,
+                remedy="name a new folder with --run",
+            )
+
+    def create(self, settings: RunSettings) -> None:
+        """Make the folder and write the settings, unless they are there.
+
+        Raises:
+            MesmerError: it cannot be written.
+        """
+        if not self.settings.is_file():
+            write_settings(self.settings, settings)
+        for folder in (self.root, self.state):
+            remove_leftovers(folder)  # of a part that was killed
+
+    def replace_model(self, save: Callable[[Path], None]) -> None:
+        """Let ``save`` write a model into a new folder, and put it in the place of ``model/``.
+
+        The older model goes only when the new one stands. Killed at any moment, one of the two is found by
+        :meth:`saved_model`.
+        """
+        fresh = self.root / "model.next"
+        shutil.rmtree(fresh, ignore_errors=True)  # of a part that was killed
+        save(fresh)
+        if self.model.is_dir():
+            shutil.rmtree(self._older, ignore_errors=True)
+            self.model.rename(self._older)
+        fresh.rename(self.model)
+        shutil.rmtree(self._older, ignore_errors=True)
+
+    def saved_model(self) -> Path | None:
+        """Return where the best model lies; None before the first."""
+        return next((folder for folder in (self.model, self._older) if folder.is_dir()), None)
+
+
+def model_source(run_or_model: str | Path) -> str | Path:
+    """Return where the model of a run lies; anything that is no run (a model folder, a hub id) comes back as it is.
+
+    Raises:
+        ModelError: it is a run that has not saved a model yet.
+    """
+    folder = RunFolder(run_or_model)
+    if not folder.settings.is_file():
+        return run_or_model
+    saved = folder.saved_model()
+    if saved is None:
+        raise ModelError(
+            "this run has not saved a model yet", file=folder.root, remedy="train it: mesmer train --resume ..."
+        )
+    return saved
