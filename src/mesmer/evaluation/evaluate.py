@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mesmer.dataset.loading import BatchLoader, PreparedDataset
+from mesmer.dataset.batches import BatchLoader
+from mesmer.dataset.prepared import PreparedDataset
 from mesmer.errors import ConfigError, DataError
 from mesmer.evaluation.device import choose_device
 from mesmer.evaluation.predictions import SplitAnswers, answer_split

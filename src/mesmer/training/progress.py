@@ -91,3 +91,33 @@ class Screen:
     def close(self) -> None:
         if self._bar:
             self._bar.stop()
+
+
+class Counter:
+    """Tells a person how many of how many are done: a live bar on a terminal, a plain line every tenth elsewhere."""
+
+    def __init__(self, title: str, *, file: TextIO) -> None:
+        self._title = title
+        self._console = Console(file=file, highlight=False)
+        self._bar: Progress | None = None
+        self._told = 0
+
+    def __enter__(self) -> Counter:
+        if self._console.is_terminal:
+            columns = (TextColumn(self._title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            self._bar = Progress(*columns, console=self._console)
+            self._task = self._bar.add_task("", total=None)
+            self._bar.start()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def __call__(self, done: int, total: int) -> None:
+        """Take note that ``done`` of ``total`` are done."""
+        if self._bar:
+            self._bar.update(self._task, completed=done, total=total)
+        elif total and 10 * done // total > self._told:
+            self._told = 10 * done // total
+            print(f"{self._title}: {done} of {total}", file=self._console.file, flush=True)

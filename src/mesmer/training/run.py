@@ -10,7 +10,8 @@ import torch
 
 from mesmer.config import ModelSettings, RunSettings
 from mesmer.config_dict import settings_hash
-from mesmer.dataset.loading import BatchLoader, PreparedDataset
+from mesmer.dataset.batches import BatchLoader
+from mesmer.dataset.prepared import PreparedDataset
 from mesmer.emotions import SIX_EMOTIONS
 from mesmer.errors import ConfigError
 from mesmer.evaluation.device import choose_device
@@ -133,4 +134,5 @@ def _loader(name: str, settings: RunSettings, dataset: PreparedDataset, tokenize
         seed=settings.train.seed,
         augment_faces=training and settings.train.augment_faces,
         augment_sound=training and settings.train.augment_sound,
+        workers=settings.train.workers if training else 0,
     )

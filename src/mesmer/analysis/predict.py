@@ -1,0 +1,133 @@
+"""A raw clip in, the expressed emotions out: the same road that training data took, then the model.
+
+``make_clip`` (decode, track the face, cut the crops) -> ``collate`` (tensors) -> model -> :class:`Prediction`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from mesmer.dataset.clip import make_clip
+from mesmer.dataset.collate import collate
+from mesmer.errors import MesmerError
+from mesmer.evaluation.device import choose_device
+from mesmer.media.reader import MediaReader
+from mesmer.models.loading import LoadedModel, load_model
+from mesmer.records import MODALITIES, Clip, ModelOutput, Prediction, Utterance
+from mesmer.signals.mtcnn import FaceDetector
+from mesmer.training.run_folder import model_source
+
+
+class Predictor:
+    """A model with everything it needs to read clips, one after another; a context manager.
+
+    Args:
+        model: a loaded model, or the folder or hub id of one, or the folder of a training run.
+        top_p: nucleus mass of the sparse blocks, in (0, 1]; None leaves the model's own.
+
+    Raises:
+        ModelError: the model cannot be loaded.
+        ConfigError: ``top_p`` is refused.
+    """
+
+    def __init__(self, model: LoadedModel | str | Path, *, top_p: float | None = None) -> None:
+        loaded = model if isinstance(model, LoadedModel) else load_model(model_source(model))
+        self._model, self._tokenizer, self._prepare = loaded.model, loaded.tokenizer, loaded.prepare
+        self._device = choose_device()
+        self._model.to(self._device).eval()
+        if top_p is not None:
+            self._model.top_p = top_p
+        self._detector = FaceDetector(min_face_px=self._prepare.min_face_px)
+        self._reader = MediaReader()
+
+    def __enter__(self) -> Predictor:
+        self._reader.__enter__()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._reader.__exit__(*raised)
+
+    def predict(self, path: str | Path, *, transcript: str | None = None) -> Prediction:
+        """Return which emotions are expressed in the clip at ``path``.
+
+        Args:
+            path: a video or sound file.
+            transcript: what is said in it, if known.
+
+        Raises:
+            MediaError: the file cannot be read.
+            MesmerError: there is neither a picture, nor sound, nor words.
+        """
+        start = time.perf_counter()
+        clip = self._read(path, transcript)
+        read = time.perf_counter()
+        if not any(clip.present):
+            reasons = ", ".join(f"{name}: {reason}" for name, reason in clip.absent.items())
+            raise MesmerError(
+                f"nothing to read ({reasons})", file=path, remedy="give a clip with a picture, sound or words"
+            )
+        batch = collate(
+            [clip],
+            None,
+            tokenizer=self._tokenizer,
+            mel=self._model.settings.mel,
+            max_tokens=self._model.settings.text.max_tokens,
+        )
+        made = time.perf_counter()
+        with torch.no_grad():
+            output = self._model(batch.to(self._device))
+        done = time.perf_counter()
+        seconds = {"read": read - start, "tensors": made - read, "model": done - made, "total": done - start}
+        return self._told(clip, output, seconds)
+
+    def _read(self, path: str | Path, transcript: str | None) -> Clip:
+        utterance = Utterance(id=Path(path).name, corpus="", media=str(path), text=transcript)
+        return make_clip(utterance, reader=self._reader, detector=self._detector, settings=self._prepare)
+
+    def _told(self, clip: Clip, output: ModelOutput, seconds: Mapping[str, float]) -> Prediction:
+        emotions, thresholds = self._model.settings.emotions, self._model.thresholds
+        probabilities = _named(emotions, output.logits[0].double().sigmoid())
+        shares = (output.modality_weights[0, :, None] * output.modality_logits[0]).double()
+        decided = [name for name in emotions if probabilities[name] >= thresholds[name]]
+        absent = (f"{name} absent: {reason}" for name, reason in clip.absent.items())
+        return Prediction(
+            id=clip.id,
+            probabilities=probabilities,
+            thresholds=thresholds,
+            decisions=sorted(decided, key=lambda name: -probabilities[name]),
+            modalities_used=[name for name, here in zip(MODALITIES, clip.present, strict=True) if here],
+            modality_shares={name: _named(emotions, shares[i]) for i, name in enumerate(MODALITIES) if clip.present[i]},
+            warnings=[*absent, *clip.warnings],
+            cost={
+                "multiply_adds": int(output.multiply_adds[0]),
+                "dense_multiply_adds": int(output.dense_multiply_adds[0]),
+                **{f"seconds_{stage}": round(value, 4) for stage, value in seconds.items()},
+            },
+        )
+
+
+def predict(
+    path: str | Path, *, model: LoadedModel | str | Path, transcript: str | None = None, top_p: float | None = None
+) -> Prediction:
+    """Return which emotions are expressed in one clip. For many clips, use one :class:`Predictor`.
+
+    Args:
+        path: a video or sound file.
+        model: a loaded model, the folder or hub id of one, or the folder of a training run.
+        transcript: what is said in the clip, if known.
+        top_p: nucleus mass of the sparse blocks, in (0, 1]; None leaves the model's own.
+
+    Raises:
+        MesmerError: clip or model cannot be read, ``top_p`` is refused, or there is nothing in the clip to read.
+    """
+    with Predictor(model, top_p=top_p) as predictor:
+        return predictor.predict(path, transcript=transcript)
+
+
+def _named(emotions: Sequence[str], values: Tensor) -> dict[str, float]:
+    return dict(zip(emotions, values.tolist(), strict=True))

@@ -1,0 +1,66 @@
+"""``mesmer train``: settings from a preset, a file and the command line; one run in one folder."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mesmer.cli.parser import Parser
+from mesmer.config import ModelSettings, RunSettings, TrainSettings
+from mesmer.config_dict import from_dict
+from mesmer.errors import ConfigError
+from mesmer.training.settings_file import read_settings
+
+HELP = "train a model on a prepared dataset"
+DESCRIPTION = "Train a model on a prepared dataset. Any setting can be overridden: --model.width 16."
+
+
+def add_arguments(parser: Parser, words: Sequence[str]) -> None:
+    """Add the arguments; the defaults of ``--model.*`` and ``--train.*`` are those of the preset and file in ``words``."""
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    first.add_argument("--config")
+    first.add_argument("--preset")
+    try:
+        named, _ = first.parse_known_args(list(words))
+    except argparse.ArgumentError as error:
+        raise ConfigError(str(error)) from None
+    base = read_settings(Path(named.config) if named.config else None, preset_name=named.preset)
+
+    parser.add_argument("--data", type=str, required=True, help="prepared dataset")
+    parser.add_argument("--run", type=str, required=True, help="folder of the run, new unless --resume")
+    parser.add_argument("--config", type=str, help="YAML file of settings (see configs/)")
+    parser.add_argument("--preset", type=str, help="paper or mesmer: what the file's settings stand on")
+    parser.add_argument("--resume", action="store_true", help="go on with the run if it was begun")
+    parser.add_argument("--model", type=ModelSettings, default=base.model)
+    parser.add_argument("--train", type=TrainSettings, default=base.train)
+
+
+def run(arguments: Any) -> int:
+    """Train and say where the files are."""
+    settings = settings_of(arguments)
+
+    from mesmer.training.run import train_run
+
+    folder, progress = train_run(
+        settings=settings, data=Path(arguments.data), folder=Path(arguments.run), resume=arguments.resume, screen=sys.stderr
+    )
+    print(f"best epoch {progress.best_epoch} of {progress.epoch}: validation F1 {100 * progress.best_f1:.1f}")
+    print(f"model: {folder.model}")
+    print(f"next: mesmer evaluate {folder.root} --data {arguments.data}")
+    return 0
+
+
+def settings_of(arguments: Any) -> RunSettings:
+    """Return the settings of a parsed command line.
+
+    Raises:
+        ConfigError: a value is refused; names its option.
+    """
+    where = "command line"
+    return RunSettings(
+        model=from_dict(ModelSettings, arguments.model.as_dict(), file=where, path="model"),
+        train=from_dict(TrainSettings, arguments.train.as_dict(), file=where, path="train"),
+    )
