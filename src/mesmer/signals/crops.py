@@ -5,6 +5,8 @@ Boxes are x0, y0, x1, y1 in pixels at pixel edges; crops may begin between pixel
 
 from __future__ import annotations
 
+from math import ceil, floor
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -43,8 +45,10 @@ def crop_face(frame: NDArray[np.uint8], square: NDArray[np.float32]) -> NDArray[
     height, width = frame.shape[:2]
     # float32 may have rounded an edge out of the frame, by less than a thousandth of a pixel.
     x0, y0, x1, y1 = (min(max(float(edge), 0.0), limit) for edge, limit in zip(square, (width, height) * 2, strict=True))
-    picture = Image.fromarray(frame)
-    size, box = (FACE_PX, FACE_PX), (x0, y0, x1, y1)
+    # Cut first: the filter would else mix in what lies around the square.
+    left, top = floor(x0), floor(y0)
+    picture = Image.fromarray(np.ascontiguousarray(frame[top : ceil(y1), left : ceil(x1)]))
+    size, box = (FACE_PX, FACE_PX), (x0 - left, y0 - top, x1 - left, y1 - top)
     return np.asarray(picture.resize(size, Image.Resampling.BICUBIC, box=box, reducing_gap=REDUCING_GAP))
 
 

@@ -20,7 +20,8 @@ POWER_FLOOR = 1e-10
 """Band power below which the logarithm does not fall: about that of the rounding of 16-bit sound."""
 DYNAMIC_RANGE = 1e8
 """What is this much (80 dB) below the loudest band of the utterance is silence: it, too, is set to the floor."""
-MAX_FFT = 16_384
+MAX_FFT, MAX_BANDS, MAX_CHUNK_FRAMES = 16_384, 512, 4096
+"""Settings come in files from strangers, too: beyond these a spectrogram is a mistake or an attack."""
 FRAMES_AT_ONCE = 4096
 """Spectrogram frames computed at once; an hour of sound needs no more memory than its chunks."""
 
@@ -39,7 +40,7 @@ def mel_chunks(waveform: NDArray[np.float32], settings: MelSettings) -> NDArray[
 
     Raises:
         DataError: a sample is not a finite number.
-        ConfigError: so many bands that they cannot be told apart at 16 kHz.
+        ConfigError: window, stride, bands and chunk do not make a spectrogram.
     """
     if not np.isfinite(waveform).all():
         raise DataError("the sound holds samples that are not numbers", field="waveform", remedy="convert it again")
@@ -62,8 +63,9 @@ def mel_filters(settings: MelSettings) -> NDArray[np.float32]:
     The window is padded with zeros to the smallest power of two at which no filter falls between two bins.
 
     Raises:
-        ConfigError: there is none of a bearable size.
+        ConfigError: window, stride, bands and chunk do not make a spectrogram.
     """
+    _check(settings)
     top_mel = 2595 * np.log10(1 + SAMPLE_RATE_HZ / 2 / 700)
     edges_hz = 700 * (10 ** (np.linspace(0, top_mel, settings.num_bands + 2) / 2595) - 1)
     low, centre, high = edges_hz[:-2], edges_hz[1:-1], edges_hz[2:]
@@ -76,7 +78,19 @@ def mel_filters(settings: MelSettings) -> NDArray[np.float32]:
             found.flags.writeable = False
             return found
         size *= 2
-    raise ConfigError(f"{settings.num_bands} mel bands are too many for 16 kHz", field="num_bands", remedy="use 128")
+    raise ConfigError(f"{settings.num_bands} mel bands cannot be told apart at 16 kHz", field="num_bands", remedy="use 128")
+
+
+def _check(settings: MelSettings) -> None:
+    """Refuse settings that would skip samples or fill the memory."""
+    if settings.num_bands > MAX_BANDS:
+        raise ConfigError(f"{settings.num_bands} mel bands are too many", field="num_bands", remedy="use 128")
+    if settings.window_samples > MAX_FFT:
+        raise ConfigError(f"a window of {settings.window_ms:g} ms is too long", field="window_ms", remedy="use 25")
+    if settings.stride_samples > settings.window_samples:
+        raise ConfigError("the stride is longer than the window, so samples would be skipped", field="stride_ms")
+    if settings.chunk_frames > MAX_CHUNK_FRAMES:
+        raise ConfigError(f"a chunk of {settings.chunk_ms:g} ms is too long", field="chunk_ms", remedy="use 400")
 
 
 def _band_power(waveform: NDArray[np.float32], settings: MelSettings) -> NDArray[np.float32]:
