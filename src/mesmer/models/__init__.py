@@ -1,6 +1,20 @@
-"""Models: FE2E and MESM behind one registry, and how they are saved and loaded."""
+"""Models: FE2E and MESM behind one registry, and how they are saved and loaded. Names are imported on first use."""
 
-from mesmer.models.base import EmotionModel
-from mesmer.models.registry import MODELS, build_model
+from importlib import import_module
+from typing import Any
 
-__all__ = ["MODELS", "EmotionModel", "build_model"]
+_PUBLIC = {
+    "MODELS": "mesmer.models.registry",
+    "EmotionModel": "mesmer.models.base",
+    "LoadedModel": "mesmer.models.loading",
+    "build_model": "mesmer.models.registry",
+    "load_model": "mesmer.models.loading",
+}
+
+__all__ = [*_PUBLIC]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        return getattr(import_module(_PUBLIC[name]), name)
+    raise AttributeError(f"module 'mesmer.models' has no attribute {name!r}")

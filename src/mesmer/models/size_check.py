@@ -1,0 +1,42 @@
+"""Bounds on the sizes a saved model may ask for, checked before anything is built from them.
+
+A stranger's ``config.json`` may ask for a layer of a billion channels, or a billion layers. Widths are harmless once the
+weights file has been compared with the network on paper (see :mod:`mesmer.models.loading`); the number of parts is what has
+to be bounded first. The bounds lie far above any model of this project.
+"""
+
+from __future__ import annotations
+
+from mesmer.config import ModelSettings
+from mesmer.errors import ModelError
+from mesmer.nn.text_architecture import MOST_PARTS, MOST_TOKENS, MOST_WIDTH
+
+MOST_EMOTIONS = 1000
+LONGEST_NAME = 200
+
+
+def check_sizes(settings: ModelSettings) -> None:
+    """Refuse settings beyond the bounds.
+
+    Raises:
+        ModelError: which setting, and the bound.
+    """
+    for name, value, most in (
+        ("layers", settings.layers, MOST_PARTS),
+        ("heads", settings.heads, MOST_PARTS),
+        ("text.layers", settings.text.layers, MOST_PARTS),
+        ("text.heads", settings.text.heads, MOST_PARTS),
+        ("width", settings.width, MOST_WIDTH),
+        ("feature_width", settings.feature_width, MOST_WIDTH),
+        ("dim", settings.dim, MOST_WIDTH),
+        ("text.width", settings.text.width, MOST_WIDTH),
+        ("text.max_tokens", settings.text.max_tokens, MOST_WIDTH),
+        ("text.vocabulary_size", settings.text.vocabulary_size, MOST_TOKENS),
+        ("mel.num_bands", settings.mel.num_bands, MOST_WIDTH),
+        ("mel.chunk_ms", settings.mel.chunk_ms, MOST_WIDTH),
+        ("mel.window_ms", settings.mel.window_ms, MOST_WIDTH),
+        ("emotions", len(settings.emotions), MOST_EMOTIONS),
+        ("emotions", max(map(len, settings.emotions), default=0), LONGEST_NAME),
+    ):
+        if value > most:
+            raise ModelError(f"{value} is beyond the bound of {most}", field=f"model.{name}")
