@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -24,7 +23,6 @@ from mesmer.signals.mtcnn_nets import (
     PROPOSAL_SIDE,
     PROPOSAL_STRIDE,
     REFINE_SIDE,
-    WEIGHTS,
     CascadeNet,
     load_nets,
     scale_pixels,
@@ -105,17 +103,16 @@ class FaceDetector:
 
     Args:
         min_face_px: smallest side of a face that is searched for; twice the side is four times the speed.
-        weights: safetensors file of the three networks.
 
     Raises:
         ConfigError: ``min_face_px`` is below the 12 pixels that the first network sees.
     """
 
-    def __init__(self, *, min_face_px: int = 40, weights: Path = WEIGHTS) -> None:
+    def __init__(self, *, min_face_px: int = 40) -> None:
         if min_face_px < PROPOSAL_SIDE:
             raise ConfigError(f"min_face_px is {min_face_px}", field="min_face_px", remedy=f"use {PROPOSAL_SIDE} or more")
         self.min_face_px = min_face_px
-        self._proposal, self._refine, self._output = load_nets(weights)
+        self._proposal, self._refine, self._output = load_nets()
 
     @torch.inference_mode()
     def detect(self, frames: Sequence[NDArray[np.uint8]]) -> list[Detections]:

@@ -6,6 +6,7 @@ Every sequence begins with the tokenizer's [CLS] and ends with its [SEP] (whatev
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -146,14 +147,10 @@ def load_tokenizer(source: str | Path, *, offline: bool = False) -> TextTokenize
         ModelError: no such folder or id, or its files are damaged, too large, or not a tokenizer's. Code that comes with
             them is never run.
     """
-    if str(source) == "minilm":
-        packaged = minilm_folder()
-        if packaged is None:
-            raise DependencyError("the packaged MiniLM is not installed", field="encoder", remedy=MINILM_COMMAND)
-        folder = packaged
-    elif Path(source).expanduser().is_dir():
-        folder = Path(source).expanduser()
-    else:
+    folder = minilm_folder() if str(source) == "minilm" else Path(os.path.expanduser(source))
+    if folder is None:
+        raise DependencyError("the packaged MiniLM is not installed", field="encoder", remedy=MINILM_COMMAND)
+    if not folder.is_dir():
         folder = downloaded(str(source), offline=offline)
     backend = read_tokenizer(folder)
     try:
