@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -16,6 +14,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from mesmer.errors import MediaError
+from mesmer.storage.atomic import atomic_file
 
 _AUDIO_BLOCK_SAMPLES = 1024
 
@@ -32,12 +31,12 @@ def write_video(
 ) -> None:
     """Write an mp4 file: H.264 (one thread) and, if there is a waveform, mono AAC.
 
-    The file appears whole or not at all: it is written beside its place and renamed. Frames are taken one at a time, so
+    The file appears whole or not at all: see :func:`~mesmer.storage.atomic.atomic_file`. Frames are taken one at a time, so
     a generator of any length needs little memory. Sizes that are odd in one direction are stored without chroma
     subsampling, since H.264's usual 4:2:0 needs even sizes.
 
     Args:
-        path: where the file shall be; its folder must exist.
+        path: where the file shall be; missing folders are made.
         frames: uint8 (H, W, 3) RGB, all of one size; frame k is shown at k / fps seconds.
         fps: frames per second, a whole number or a fraction (``Fraction(30000, 1001)``).
         waveform: float32 (T,), mono, in [-1, 1]; None or empty writes no audio stream.
@@ -46,26 +45,23 @@ def write_video(
         preset: x264's trade of time for size.
 
     Raises:
-        MediaError: the file cannot be written, or there is neither a frame nor sound to write.
+        MediaError: there is neither a frame nor sound to write, or the encoder refuses it.
+        MesmerError: the disk is full or read-only, or the path cannot be written.
         ValueError: a frame is not uint8 RGB of the first frame's size, or the waveform is not one-dimensional.
     """
     path = Path(path)
     sound = None if waveform is None or len(waveform) == 0 else np.asarray(waveform, dtype=np.float32)
     if sound is not None and sound.ndim != 1:
         raise ValueError(f"the waveform has shape {sound.shape}; it must be (T,)")
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         # The exact flags leave out dates and library versions, which would differ between two runs.
-        with av.open(str(temporary), "w", format="mp4", container_options={"fflags": "+bitexact"}) as container:
+        with (
+            atomic_file(path) as temporary,
+            av.open(str(temporary), "w", format="mp4", container_options={"fflags": "+bitexact"}) as container,
+        ):
             _encode(container, frames, Fraction(fps), sound, sample_rate_hz, crf=crf, preset=preset, path=path)
-        with open(temporary, "rb") as written:
-            os.fsync(written.fileno())
-        os.replace(temporary, path)
-    except (av.error.FFmpegError, OSError) as error:
-        kind = "missing" if isinstance(error, FileNotFoundError) else "corrupt"
-        raise MediaError(f"cannot be written: {error.strerror}", kind=kind, file=path) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    except av.error.FFmpegError as error:
+        raise MediaError(f"cannot be written: {error.strerror}", kind="corrupt", file=path) from error
 
 
 def _encode(

@@ -1,0 +1,306 @@
+"""Read media files that nobody vouches for: frames at requested times and mono 16 kHz sound.
+
+All decoding happens in a child process with bounded memory, time and rights; whatever a file does to it ends as one
+:class:`~mesmer.errors.MediaError` here, and the next file is served by a fresh process.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import numpy as np
+
+from mesmer.config import SAMPLE_RATE_HZ
+from mesmer.errors import MediaError
+from mesmer.media import trust
+from mesmer.media.facts import Frame, Media, MediaFacts, SoundBlock
+from mesmer.media.limits import Limits
+from mesmer.media.process import DecoderProcess, ended_error
+from mesmer.media.stretch import SOUND_BLOCK_SAMPLES, Stretch
+from mesmer.media.wire import WireError, WireTimeoutError
+
+
+class MediaReader:
+    """Reads media files one after another through one guarded decoder process, which starts with the first file.
+
+    A reader can be shared by threads as long as one of them reads at a time, handed to worker processes (each gets a
+    decoder of its own), and used as a context manager.
+
+    Args:
+        limits: what a file may ask for.
+        threads: decoder threads; the result does not depend on it.
+    """
+
+    def __init__(self, *, limits: Limits | None = None, threads: int = 1) -> None:
+        self.limits = limits or Limits()
+        self._threads = threads
+        self._process: DecoderProcess | None = None
+        self._lock = threading.Lock()
+        self._turn = 0
+        self._finalizer: weakref.finalize[..., Any] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _again, (self.limits, self._threads)
+
+    def close(self) -> None:
+        """End the decoder process. The reader can still be used: the next file starts another one."""
+        if self._finalizer is not None:
+            self._finalizer.detach()
+        if self._process is not None:
+            self._process.end()
+        self._process = None
+
+    @property
+    def decoder_pid(self) -> int | None:
+        """Process id of the decoder process; None while there is none."""
+        return self._process.pid if self._process is not None and self._process.alive else None
+
+    def probe(self, path: str | Path) -> MediaFacts:
+        """Return what a file says about itself.
+
+        Raises:
+            MediaError: the file cannot be read; see :meth:`read`.
+        """
+        return MediaStream(self, Path(path), None).facts
+
+    def stream(
+        self,
+        path: str | Path,
+        *,
+        start_s: float | None = None,
+        end_s: float | None = None,
+        frame_interval_s: float = 0.5,
+        max_frame_side_px: int = 1280,
+        channel: Literal["mix", "left", "right"] = "mix",
+        want_video: bool = True,
+        want_audio: bool = True,
+    ) -> MediaStream:
+        """Open one stretch of a file for reading it piece by piece, in bounded memory. Arguments and errors: :meth:`read`.
+
+        A reader serves one stream at a time; opening another ends this one.
+        """
+        stretch = Stretch(
+            start_s=0.0 if start_s is None else float(start_s),
+            end_s=None if end_s is None else float(end_s),
+            frame_interval_s=float(frame_interval_s),
+            max_frame_side_px=max_frame_side_px,
+            channel=channel,
+            want_video=want_video,
+            want_audio=want_audio,
+        )
+        trust.check_stretch(stretch, self.limits, file=path)
+        return MediaStream(self, Path(path), stretch)
+
+    def read(
+        self,
+        path: str | Path,
+        *,
+        start_s: float | None = None,
+        end_s: float | None = None,
+        frame_interval_s: float = 0.5,
+        max_frame_side_px: int = 1280,
+        channel: Literal["mix", "left", "right"] = "mix",
+        want_video: bool = True,
+        want_audio: bool = True,
+    ) -> Media:
+        """Decode one stretch of a file.
+
+        Frames are chosen for the times start_s + k x frame_interval_s before the end: the frame being shown then, which
+        is the last one whose time stamp is not later; the first frame serves times before it.
+
+        Args:
+            path: the file.
+            start_s, end_s: the stretch, in seconds from the file's first time stamp; None is the file's own start or end.
+            frame_interval_s: seconds between frames, at least 0.001.
+            max_frame_side_px: larger frames are shrunk to this longer side.
+            channel: ``mix`` of all sound channels (the centre weighs most), or the ``left`` or ``right`` one alone.
+            want_video, want_audio: what is decoded.
+
+        Raises:
+            MediaError: with kind ``missing``, ``empty``, ``container``, ``corrupt``, ``limit``, ``timeout``, ``crash``,
+                ``range`` or ``no_streams``. A file without one of the streams is no error: see :class:`Media`.
+        """
+        opened = self.stream(
+            path,
+            start_s=start_s,
+            end_s=end_s,
+            frame_interval_s=frame_interval_s,
+            max_frame_side_px=max_frame_side_px,
+            channel=channel,
+            want_video=want_video,
+            want_audio=want_audio,
+        )
+        frames: list[Frame] = []
+        blocks: list[SoundBlock] = []
+        held_bytes = 0
+        for piece in opened:
+            held_bytes += piece.pixels.nbytes if isinstance(piece, Frame) else piece.samples.nbytes
+            if held_bytes > self.limits.clip_bytes:
+                raise MediaError(
+                    f"its frames and sound take more than {self.limits.clip_bytes:,} bytes",
+                    kind="limit",
+                    file=path,
+                    field="clip_bytes",
+                    remedy="read it in stretches (start_s, end_s), or use stream",
+                )
+            if isinstance(piece, Frame):
+                frames.append(piece)
+            else:
+                blocks.append(piece)
+        return Media(
+            frames=[frame.pixels for frame in frames],
+            frame_times_s=np.array([frame.time_s for frame in frames], dtype=np.float64),
+            waveform=np.concatenate([np.zeros(0, np.float32), *(block.samples for block in blocks)]),
+            facts=opened.facts,
+            audio_absent=opened.audio_absent,
+            video_absent=opened.video_absent,
+            warnings=opened.warnings,
+        )
+
+    def _open(self, path: Path, stretch: Stretch | None) -> tuple[int, dict[str, Any]]:
+        """Hand a file to the decoder; return this reading's turn and the first answer."""
+        with self._lock, trust.opened(path, self.limits) as (descriptor, container):
+            request = {"ask": "open", "container": container, "stretch": None if stretch is None else stretch.to_wire()}
+            self._turn += 1
+            process = self._running()
+            header, _ = self._ask(process, request, path, 0, descriptors=[descriptor])
+            return self._turn, header
+
+    def _next(self, turn: int, path: Path, max_data_bytes: int) -> tuple[dict[str, Any], Any]:
+        with self._lock:
+            if turn != self._turn or self._process is None or not self._process.alive:
+                raise RuntimeError("this stream has ended: its reader was closed, forked or has opened another file")
+            return self._ask(self._process, {"ask": "next"}, path, max_data_bytes)
+
+    def _ask(
+        self, process: DecoderProcess, request: dict[str, Any], path: Path, max_data_bytes: int, **files: Any
+    ) -> tuple[dict[str, Any], Any]:
+        try:
+            header, data = process.ask(request, max_data_bytes=max_data_bytes, timeout_s=self.limits.timeout_s, **files)
+            if header.get("answer") == "error":
+                error = trust.error(header, file=path)
+                # After a shortage of memory or a defect, the next file gets a clean process.
+                if error.kind == "crash" or error.field == "memory_bytes":
+                    self.close()
+                raise error
+        except WireError as error:
+            raise self._failed(error, path) from error
+        except BaseException as error:
+            if not isinstance(error, MediaError):
+                self.close()  # interrupted between request and answer: the two would never match again
+            raise
+        return header, data
+
+    def _failed(self, error: WireError, path: Path) -> MediaError:
+        """End the decoder process because of what it did, and return the error for the caller."""
+        process, self._process = self._process, None
+        if self._finalizer is not None:
+            self._finalizer.detach()
+        assert process is not None
+        return ended_error(process, error, file=str(path), limits=self.limits)
+
+    def _running(self) -> DecoderProcess:
+        if self._process is None or not self._process.alive:
+            self.close()
+            self._process = DecoderProcess(limits=self.limits, threads=self._threads)
+            self._finalizer = weakref.finalize(self, DecoderProcess.end, self._process)
+        return self._process
+
+
+class MediaStream:
+    """One stretch of a file, piece by piece: iterate over it to get frames and blocks of sound in order of time.
+
+    Attributes:
+        facts: about the whole file; there from the beginning.
+        audio_absent, video_absent, warnings: as in :class:`~mesmer.media.facts.Media`; there after the last piece.
+    """
+
+    def __init__(self, reader: MediaReader, path: Path, stretch: Stretch | None) -> None:
+        self._reader = reader
+        self._path = path
+        self._stretch = stretch
+        self._num_frames = 0
+        self._num_samples = 0
+        self._waited_s = 0.0
+        self._ended = stretch is None
+        self.audio_absent: str | None = None
+        self.video_absent: str | None = None
+        self.warnings: tuple[str, ...] = ()
+        started_s = time.monotonic()
+        self._turn, header = reader._open(path, stretch)
+        self._waited_s = time.monotonic() - started_s
+        while header.get("answer") == "more":
+            header, _ = self._ask(0)
+        self.facts = self._trusted(trust.facts, header)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Frame | SoundBlock:
+        if self._ended or self._stretch is None:
+            raise StopIteration
+        stretch = self._stretch
+        largest_bytes = max(4 * SOUND_BLOCK_SAMPLES, 3 * stretch.max_frame_side_px**2)
+        while True:
+            try:
+                header, data = self._ask(largest_bytes)
+            except MediaError:
+                self._ended = True
+                raise
+            answer = header.get("answer")
+            if answer == "frame":
+                pixels = self._trusted(trust.frame, header, data, stretch, self._num_frames, self.reader_limits)
+                self._num_frames += 1
+                return Frame(time_s=(self._num_frames - 1) * stretch.frame_interval_s, pixels=pixels)
+            if answer == "sound":
+                samples = self._trusted(trust.samples, header, data, stretch, self._num_samples, self.reader_limits)
+                start_s = self._num_samples / SAMPLE_RATE_HZ
+                self._num_samples += len(samples)
+                return SoundBlock(start_s=start_s, samples=samples)
+            if answer != "more":
+                end = self._trusted(trust.end, header)
+                self.audio_absent, self.video_absent, self.warnings = end
+                self._ended = True
+                raise StopIteration
+
+    @property
+    def reader_limits(self) -> Limits:
+        """Limits of the reader this stream belongs to."""
+        return self._reader.limits
+
+    def _ask(self, max_data_bytes: int) -> tuple[dict[str, Any], Any]:
+        started_s = time.monotonic()
+        answer = self._reader._next(self._turn, self._path, max_data_bytes)
+        self._waited_s += time.monotonic() - started_s
+        if self._waited_s > self._reader.limits.clip_timeout_s:
+            raise self._reader._failed(WireTimeoutError("too slow"), self._path)
+        return answer
+
+    def _trusted(self, check: Any, *arguments: Any) -> Any:
+        """Check an answer; a decoder that answers nonsense is ended."""
+        try:
+            return check(*arguments)
+        except WireError as error:
+            self._ended = True
+            raise self._reader._failed(error, self._path) from error
+
+
+def read_media(path: str | Path, **arguments: Any) -> Media:
+    """Read one file with a reader of its own; arguments and errors as :meth:`MediaReader.read`."""
+    with MediaReader() as reader:
+        return reader.read(path, **arguments)
+
+
+def _again(limits: Limits, threads: int) -> MediaReader:
+    return MediaReader(limits=limits, threads=threads)

@@ -1,0 +1,229 @@
+"""One reading of one file, as the answers the decoder process gives one after another (decoder process only)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import av
+from av.container import InputContainer
+from numpy.typing import NDArray
+
+from mesmer.config import SAMPLE_RATE_HZ
+from mesmer.media.pictures import Pictures, first_frame, shown_size, upright
+from mesmer.media.sound import Sound
+from mesmer.media.source import (
+    MediaFile,
+    Pulse,
+    Refusal,
+    origin_s,
+    over,
+    picture_stream,
+    reason,
+    sound_stream,
+)
+from mesmer.media.stretch import Stretch
+
+RANGE_SLACK_S = 0.5
+"""An end this little after the file's end is taken as the file's end: annotations are seldom exact."""
+
+EARLY_S = 0.5
+"""A stream that ends this much before its claimed end, or more, ends early."""
+
+WARNINGS_MAX = 16
+
+_DONE = object()
+
+Answer = tuple[dict[str, Any], NDArray[Any] | None]
+
+
+def answers(file: MediaFile, stretch: Stretch | None) -> Iterator[Answer]:
+    """Yield header and bytes of every answer: ``facts`` first, then frames and sound in order of time, then ``end``.
+
+    ``more`` in between is a sign of life. Without a stretch only the facts are told.
+
+    Raises:
+        Refusal: the file is damaged, beyond a limit, or the stretch lies outside it.
+    """
+    try:
+        yield from _answers(file, stretch)
+    except MemoryError as error:
+        raise Refusal("limit", "needs more memory than allowed to decode", field="memory_bytes") from error
+    except (av.error.FFmpegError, ValueError, OSError, ArithmeticError) as error:
+        raise Refusal("corrupt", f"cannot be decoded: {reason(error)}") from error
+
+
+def _answers(file: MediaFile, stretch: Stretch | None) -> Iterator[Answer]:
+    with file.open() as container:
+        picture, sound = picture_stream(container), sound_stream(container)
+        if picture is None and sound is None:
+            raise Refusal("no_streams", "holds neither a picture nor sound")
+        claimed_s = _duration_s(container)
+        duration_s = (yield from _counted_duration_s(container)) if claimed_s is None else claimed_s
+        facts = _facts(file, container, duration_s)
+        claims = _claim(container, picture, duration_s), _claim(container, sound, duration_s)
+    yield {"answer": "facts", **facts}, None
+    if stretch is None:
+        return
+    warnings = _check_range(file, stretch, duration_s)
+    pictures = tracks = None
+    if stretch.want_video and picture is not None and facts["video_codec"] is not None:
+        pictures = Pictures(file=file, stretch=stretch, claimed_end_s=claims[0].end_s)
+    if stretch.want_audio and sound is not None and facts["audio_codec"] is not None:
+        tracks = Sound(file=file, stretch=stretch, claimed_end_s=claims[1].end_s)
+    yield from _merged(pictures, tracks, frame_interval_s=stretch.frame_interval_s)
+    end = _end(stretch, facts, pictures, tracks, claims)
+    yield {**end, "warnings": [*warnings, *end["warnings"]][:WARNINGS_MAX]}, None
+
+
+def _facts(file: MediaFile, container: InputContainer, duration_s: float) -> dict[str, Any]:
+    picture, sound = picture_stream(container), sound_stream(container)
+    facts: dict[str, Any] = {
+        "container": file.container,
+        "size_bytes": file.size_bytes,
+        "duration_s": duration_s,
+        "has_video": picture is not None,
+        "has_audio": sound is not None,
+        "video_codec": picture.codec_context.name if picture is not None and picture.codec_context else None,
+        "audio_codec": sound.codec_context.name if sound is not None and sound.codec_context else None,
+    }
+    if facts["video_codec"] is not None:
+        frame = first_frame(file)
+        if frame is not None:
+            width, height = shown_size(frame, picture)
+            turn, _ = upright(frame)
+            facts["width_px"], facts["height_px"] = (height, width) if turn % 180 else (width, height)
+            facts["rotation_deg"] = turn
+        rate = picture.average_rate or picture.guessed_rate
+        facts["fps"] = float(rate) if rate and rate > 0 else None
+    if facts["audio_codec"] is not None and sound.sample_rate > 0:
+        facts["sample_rate_hz"], facts["channels"] = sound.sample_rate, sound.layout.nb_channels
+    return facts
+
+
+def _duration_s(container: InputContainer) -> float | None:
+    """The duration the container claims; None if it claims none."""
+    return None if container.duration is None or container.duration < 0 else container.duration / av.time_base
+
+
+def _counted_duration_s(container: InputContainer) -> Generator[Answer, None, float]:
+    """Go through the packets, without decoding them, up to the last time stamp. Yields signs of life."""
+    pulse = Pulse()
+    end_s = 0.0
+    try:
+        for packet in container.demux(*container.streams.video, *container.streams.audio):
+            if pulse.due():
+                yield {"answer": "more"}, None
+            if packet.pts is not None and packet.time_base is not None:
+                end_s = max(end_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+    except av.error.FFmpegError:
+        pass  # the file breaks off here; what was counted stands
+    return max(0.0, end_s - origin_s(container))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """Where a stream ends by the file's own words: of the stream itself, or only of the file as a whole."""
+
+    end_s: float
+    of_stream: bool
+
+
+def _claim(container: InputContainer, stream: Any | None, duration_s: float) -> Claim:
+    if stream is None or not stream.duration or stream.duration < 0 or not stream.time_base:
+        return Claim(end_s=duration_s, of_stream=False)
+    end_s = float(((stream.start_time or 0) + stream.duration) * stream.time_base) - origin_s(container)
+    return Claim(end_s=max(0.0, end_s), of_stream=True)
+
+
+def _check_range(file: MediaFile, stretch: Stretch, duration_s: float) -> list[str]:
+    """Refuse a stretch outside the file; return warnings about one that reaches a little over its end."""
+    if stretch.start_s > 0 and stretch.start_s >= duration_s:
+        message = f"start_s is {stretch.start_s:g}, but the file ends at {duration_s:.3f} s"
+        raise Refusal("range", message, field="start_s")
+    if stretch.end_s is not None and stretch.end_s > duration_s + RANGE_SLACK_S:
+        raise Refusal("range", f"end_s is {stretch.end_s:g}, but the file ends at {duration_s:.3f} s", field="end_s")
+    length_s = (duration_s if stretch.end_s is None else stretch.end_s) - stretch.start_s
+    if length_s > file.limits.duration_s:
+        over(file.limits, "duration_s", length_s)
+    if stretch.end_s is not None and stretch.end_s > duration_s + 0.05:
+        return [f"end_s is {stretch.end_s - duration_s:.2f} s after the end of the file"]
+    return []
+
+
+def _merged(pictures: Pictures | None, sound: Sound | None, *, frame_interval_s: float) -> Iterator[Answer]:
+    """Yield frames and blocks of sound in order of time. Each source reads the file by itself, so that one of them
+    waiting for the other never fills the memory, however the file interleaves them.
+    """
+    frames: Iterator[Any] = iter(pictures or ())
+    blocks: Iterator[Any] = iter(sound or ())
+    num_frames = num_samples = 0
+    frame = yield from _next(frames)
+    block = yield from _next(blocks)
+    while frame is not _DONE or block is not _DONE:
+        frame_first = num_frames * frame_interval_s <= num_samples / SAMPLE_RATE_HZ
+        if block is _DONE or (frame is not _DONE and frame_first):
+            yield {"answer": "frame", "index": num_frames, "height_px": len(frame), "width_px": len(frame[0])}, frame
+            num_frames += 1
+            frame = yield from _next(frames)
+        else:
+            yield {"answer": "sound", "samples": len(block)}, block
+            num_samples += len(block)
+            block = yield from _next(blocks)
+
+
+def _next(items: Iterator[Any]) -> Generator[Answer, None, Any]:
+    """Return the next item or ``_DONE``, passing signs of life on."""
+    while (item := next(items, _DONE)) is None:
+        yield {"answer": "more"}, None
+    return item
+
+
+def _end(
+    stretch: Stretch, facts: dict[str, Any], pictures: Pictures | None, sound: Sound | None, claims: tuple[Claim, Claim]
+) -> dict[str, Any]:
+    """The last answer: what is absent and why, and what was odd."""
+    sources = [source for source in (pictures, sound) if source is not None]
+    if sources and all(source.empty for source in sources) and any(source.damage.packets for source in sources):
+        raise Refusal("corrupt", "nothing in it can be decoded")
+    video_absent = None if stretch.want_video else "not asked"
+    audio_absent = None if stretch.want_audio else "not asked"
+    if stretch.want_video and (pictures is None or pictures.empty):
+        video_absent = "no frames" if facts["has_video"] else "no stream"
+    if stretch.want_audio and (sound is None or sound.empty):
+        damaged = facts["has_audio"] and (sound is None or (sound.decoded_samples == 0 and sound.damage.packets > 0))
+        audio_absent = "no stream" if not facts["has_audio"] else "corrupt" if damaged else "no samples"
+    warnings = _coding_warnings(facts)
+    for name, source, claim in (("picture", pictures, claims[0]), ("sound", sound, claims[1])):
+        if source is not None:
+            warnings += _source_warnings(name, source, claim, _latest_s(sources), stretch, facts["container"])
+    return {"answer": "end", "video_absent": video_absent, "audio_absent": audio_absent, "warnings": warnings}
+
+
+def _coding_warnings(facts: dict[str, Any]) -> list[str]:
+    return [
+        f"the {name} is in a coding that cannot be decoded here"
+        for name, there, codec in (("picture", "has_video", "video_codec"), ("sound", "has_audio", "audio_codec"))
+        if facts[there] and facts[codec] is None
+    ]
+
+
+def _source_warnings(
+    name: str, source: Pictures | Sound, claim: Claim, latest_s: float, stretch: Stretch, container: str
+) -> list[str]:
+    warnings = list(source.warnings)
+    if source.damage.packets:
+        warnings.append(f"{source.damage.packets} damaged packets of the {name} were skipped")
+    end_s = claim.end_s if stretch.end_s is None else min(claim.end_s, stretch.end_s)
+    reached_s = source.ended_s if claim.of_stream else latest_s
+    # The length of an mp3 file is an estimate from its bit rate.
+    if source.ended_s is not None and reached_s is not None and end_s - reached_s > EARLY_S and container != "mp3":
+        warnings.append(f"the {name} ends early, at {source.ended_s:.2f} s of {end_s:.2f} s")
+    return warnings
+
+
+def _latest_s(sources: list[Pictures | Sound]) -> float:
+    """Where the longer of the streams ended; infinity if one of them was not read to its end."""
+    return max(math.inf if source.ended_s is None else source.ended_s for source in sources)
