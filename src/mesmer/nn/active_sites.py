@@ -136,6 +136,21 @@ class ActiveSites:
         """int32 (P, 4), the rows in the 2x2 window of each pooled site; ``count`` where there is none."""
         return self._windows(self.row_grid[:, 1:-1, 1:-1], self.count)[self.pooled_kept]
 
+    @cached_property
+    def parents(self) -> tuple[Tensor, Tensor]:
+        """int64 (N,), the pooled site of each row; int8 (N,), its place 0..3 in that window."""
+        tall, wide = self.pooled_kept.shape[1:]
+        line = self.flat // self.width - self.map_of_site * self.height
+        column = self.flat % self.width
+        number = torch.cumsum(self.pooled_kept.flatten(), 0) - 1
+        parent = number[(self.map_of_site * tall + line // 2) * wide + column // 2]
+        return parent, (line % 2 * 2 + column % 2).to(torch.int8)
+
+    @property
+    def density(self) -> float:
+        """Share of the sites that are active; 0 where there are no maps."""
+        return self.count / max(self.kept.numel(), 1)
+
     def _windows(self, grid: Tensor, fill: int) -> Tensor:
         """Return (maps, ceil(H / 2), ceil(W / 2), 4), the four entries of each 2x2 window, row by row."""
         tall, wide = -(-self.height // 2), -(-self.width // 2)

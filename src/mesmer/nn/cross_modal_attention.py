@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mesmer.nn.active_sites import SparseMaps, flat_sites
+from mesmer.nn.native import Kernels
 
 _SPREAD_EPSILON = 1e-6  # added to the variance of a map's logits: a map of equal logits attends to all sites alike
 
@@ -56,25 +57,42 @@ class CrossModalAttention(nn.Module):
         self.query.weight *= 0.1  # the words can turn the attention from the first step on, but do not drown it
         self.unit.weight.abs_()
 
-    def forward(self, maps: SparseMaps, query: Tensor) -> Tensor:
+    def forward(self, maps: SparseMaps, query: Tensor, *, kernels: Kernels | None = None) -> Tensor:
         """Return the attention, float32 or wider, (maps, H * W); each map adds up to 1 over its active sites, 0 elsewhere.
 
         Args:
             maps: features at the active sites; every map has at least one.
             query: (maps, D), the query of each map.
+            kernels: computes the logits where no gradient is needed.
         """
         num_maps, height, width = maps.kept.shape
         sites = height * width
-        asked = self.query(query)
         if maps.is_full:
-            units = self.feature(maps.rows).view(num_maps, sites, self.feature.out_features) + asked[:, None]
-            logits = self.unit(units.tanh_()).squeeze(-1)
-            return self._normalised(_at_least_float32(logits), None)
+            logits = self._logits(maps.rows, query, None, sites, kernels)
+            return self._normalised(logits.view(num_maps, sites), None)
         flat = flat_sites(maps.kept)
-        units = self.feature(maps.rows) + asked.index_select(0, flat // sites)
-        logits = _at_least_float32(self.unit(units.tanh_()).squeeze(-1))
+        logits = self._logits(maps.rows, query, flat // sites, sites, kernels)
         grid = logits.new_zeros(num_maps * sites).index_copy(0, flat, logits).view(num_maps, sites)
         return self._normalised(grid, maps.kept.flatten(1))
+
+    def _logits(
+        self, rows: Tensor, query: Tensor, map_of_row: Tensor | None, sites: int, kernels: Kernels | None
+    ) -> Tensor:
+        """Eq. 2 before the softmax, (N,); ``map_of_row`` None: all sites of all maps, in order."""
+        asked = self.query(query)
+        if kernels is not None and not torch.is_grad_enabled() and self.unit.weight.dtype == torch.float32:
+            if map_of_row is None:
+                map_of_row = torch.arange(len(query), device=rows.device).repeat_interleave(sites)
+            asked = asked + self.feature.bias
+            return kernels.attend(rows.float(), map_of_row, self.feature.weight, asked, self.unit.weight)
+        rows = rows.to(self.unit.weight.dtype)
+        if map_of_row is None:
+            width = self.feature.out_features
+            units = self.feature(rows).view(len(query), sites, width).add_(asked[:, None]).view(-1, width)
+        else:
+            units = self.feature(rows).add_(asked.index_select(0, map_of_row))
+        logits = self.unit(units.tanh_()).squeeze(-1)
+        return logits if logits.dtype in (torch.float32, torch.float64) else logits.float()
 
     def _normalised(self, logits: Tensor, active: Tensor | None) -> Tensor:
         """Standardise if asked to, then softmax; ``logits`` (maps, H * W), zero where not active."""
@@ -95,7 +113,3 @@ class CrossModalAttention(nn.Module):
         """int64 (maps,), multiply-adds executed for maps of so many active sites: the products with W_m, W_q and w_i."""
         per_site = self.feature.in_features * self.feature.out_features + self.unit.in_features
         return sites_per_map * per_site + self.query.in_features * self.query.out_features
-
-
-def _at_least_float32(logits: Tensor) -> Tensor:
-    return logits if logits.dtype in (torch.float32, torch.float64) else logits.float()

@@ -76,7 +76,8 @@ def random_sites(kept: Tensor, *, active: Tensor | None = None, seed: int = 0) -
     """
     position = torch.arange(1, kept.shape[1] + 1, device=kept.device, dtype=torch.int64)
     fingerprint = (kept.to(torch.int64) * _mixed(position * _GOLDEN)).sum(1, keepdim=True)
-    key = _mixed(fingerprint + (seed + 1) * _GOLDEN)
+    start = (seed + 1) * _GOLDEN + 2**63
+    key = _mixed(fingerprint + (start % 2**64 - 2**63))
     score = _mixed(key + position * _GOLDEN)
     if active is not None:
         score = score.masked_fill(~active, torch.iinfo(torch.int64).min)

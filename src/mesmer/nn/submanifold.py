@@ -1,41 +1,49 @@
-"""Submanifold 3x3 convolution with batch norm and ReLU, and 2x2 max-pooling, on rows of active sites (paper section 4.3.2).
+"""Submanifold convolution layer and 2x2 max-pooling on rows of active sites (paper section 4.3.2).
 
 A submanifold convolution computes at active sites only and sees active sites only: it equals a dense convolution of maps
 that are zero elsewhere, of which only the active sites are kept.
-Shape letters: N active sites, P pooled sites, C channels (C_in, C_out), taps of 3x3 = 9.
+Shape letters: N active sites, P pooled sites, C channels (C_in, C_out).
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mesmer.nn.active_sites import ActiveSites, dense_from_rows
-
-
-def masked_convolution(rows: Tensor, sites: ActiveSites, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Convolve densely over maps that are zero elsewhere and return the rows (N, C_out) of the active sites.
-
-    Args:
-        rows: (N, C_in).
-        weight: (C_out, C_in, 3, 3).
-        bias: (C_out,).
-    """
-    dense = dense_from_rows(rows, None if sites.is_full else sites.flat, sites.shape)
-    out = F.conv2d(dense, weight, bias, padding=1).permute(0, 2, 3, 1).reshape(-1, weight.shape[0])
-    return out if sites.is_full else out.index_select(0, sites.flat)
+from mesmer.nn.active_sites import ActiveSites
+from mesmer.nn.convolution_paths import Path, convolve
 
 
 def max_pool(rows: Tensor, sites: ActiveSites) -> Tensor:
     """Return the rows (P, C) of the pooled sites: the largest feature among the active sites of each 2x2 window."""
-    if sites.is_full and sites.height % 2 == 0 and sites.width % 2 == 0:
-        maps, height, width = sites.shape
-        channels = rows.shape[1]
-        return rows.view(maps, height // 2, 2, width // 2, 2, channels).amax((2, 4)).view(-1, channels)
+    if rows.requires_grad and torch.is_grad_enabled():
+        return _MaxPool.apply(rows, sites)
+    return _windows(rows, sites).amax(1)
+
+
+def _windows(rows: Tensor, sites: ActiveSites) -> Tensor:
+    """Return (P, 4, C), the features in each window; minus infinity where a site is not active."""
     padded = torch.cat([rows, rows.new_full((1, rows.shape[1]), float("-inf"))])
-    windows = padded.index_select(0, sites.children.flatten()).view(-1, 4, rows.shape[1])
-    return windows.max(1).values
+    return padded.index_select(0, sites.children.flatten()).view(-1, 4, rows.shape[1])
+
+
+class _MaxPool(torch.autograd.Function):
+    """Max-pooling whose gradient is gathered: every row has one parent, so nothing needs adding up."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, sites: ActiveSites) -> Tensor:
+        largest, winner = _windows(rows, sites).max(1)
+        ctx.save_for_backward(winner.to(torch.int8), *sites.parents)
+        return largest
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        winner, parent, place = ctx.saved_tensors
+        won = winner.index_select(0, parent) == place[:, None]
+        return gradient.index_select(0, parent) * won, None
 
 
 class SubmanifoldLayer(nn.Module):
@@ -47,14 +55,22 @@ class SubmanifoldLayer(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
+        self.in_channels, self.out_channels = in_channels, out_channels
         self.conv = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False)
+        nn.init.kaiming_normal_(self.conv.weight, mode="fan_out", nonlinearity="relu")
         self.norm = nn.BatchNorm2d(out_channels)
 
-    def forward(self, rows: Tensor, sites: ActiveSites) -> Tensor:
+    def forward(self, rows: Tensor, sites: ActiveSites, path: Path = "masked") -> Tensor:
         """Return (N, C_out) from ``rows`` (N, C_in)."""
-        return self.normalised(masked_convolution(rows, sites, self.conv.weight)).relu()
+        return self._normalised(convolve(rows, sites, self.conv.weight, path)).relu_()
 
-    def normalised(self, rows: Tensor) -> Tensor:
+    def dense(self, maps: Tensor) -> Tensor:
+        """Return (n, C_out, H, W) from dense ``maps`` (n, C_in, H, W), in evaluation only."""
+        norm = self.norm
+        out = F.batch_norm(self.conv(maps), norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
+        return out.relu_()
+
+    def _normalised(self, rows: Tensor) -> Tensor:
         """Batch norm over rows. One row has no variance: it passes as in evaluation and leaves the statistics alone."""
         norm = self.norm
         training = norm.training and rows.shape[0] > 1
@@ -65,4 +81,4 @@ class SubmanifoldLayer(nn.Module):
 
     def multiply_adds(self, taps_per_map: Tensor) -> Tensor:
         """int64 (maps,), multiply-adds executed for maps whose active sites see so many active taps."""
-        return taps_per_map * (self.conv.in_channels * self.conv.out_channels)
+        return taps_per_map * (self.in_channels * self.out_channels)
