@@ -17,7 +17,7 @@ CASES = 500
 
 
 def masked_dense_layer(x: Tensor, kept: Tensor, weight: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
-    """Convolution of masked dense maps, batch norm over the active sites, ReLU, mask: by shifting, no library convolution."""
+    """Convolution of masked dense maps (by shifting, not by a library), batch norm over the active sites, ReLU, mask."""
     mask = kept[:, None].to(x.dtype)
     padded = F.pad(x * mask, (1, 1, 1, 1))
     height, width = x.shape[2:]
