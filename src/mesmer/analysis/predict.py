@@ -46,11 +46,10 @@ class Predictor:
         self._reader = MediaReader()
 
     def __enter__(self) -> Predictor:
-        self._reader.__enter__()
         return self
 
     def __exit__(self, *raised: object) -> None:
-        self._reader.__exit__(*raised)
+        self._reader.close()
 
     def predict(self, path: str | Path, *, transcript: str | None = None) -> Prediction:
         """Return which emotions are expressed in the clip at ``path``.

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from mesmer.storage.atomic import plain_error
 
 
 class Listener(Protocol):
@@ -31,12 +35,17 @@ class JsonLog:
     Args:
         path: the log.
         keep_bytes: what of an earlier part's log stays. Steps after the last saved state are run again, and logged again.
+
+    Raises:
+        MesmerError: here and in every method: the log cannot be written.
     """
 
     def __init__(self, path: Path, *, keep_bytes: int = 0) -> None:
-        self._file = path.open("ab")
-        self._file.truncate(keep_bytes)
-        self._file.seek(0, os.SEEK_END)
+        self._path = path
+        with self._plainly():
+            self._file = path.open("ab")
+            self._file.truncate(keep_bytes)
+            self._file.seek(0, os.SEEK_END)
         self._start = time.monotonic()
 
     def step(self, facts: dict[str, Any]) -> None:
@@ -44,20 +53,28 @@ class JsonLog:
 
     def epoch(self, facts: dict[str, Any]) -> None:
         self._write("epoch", facts)
-        self._file.flush()
 
     def close(self) -> None:
-        self._file.close()
+        with self._plainly():
+            self._file.close()
 
     @property
     def size_bytes(self) -> int:
         """Bytes written so far, those of earlier parts included."""
-        self._file.flush()
         return self._file.tell()
 
     def _write(self, event: str, facts: dict[str, Any]) -> None:
         line = {"event": event, **facts, "seconds": round(time.monotonic() - self._start, 3)}
-        self._file.write(json.dumps(line).encode() + b"\n")
+        with self._plainly():
+            self._file.write(json.dumps(line).encode() + b"\n")
+            self._file.flush()
+
+    @contextlib.contextmanager
+    def _plainly(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise plain_error(error, self._path) from error
 
 
 class Screen:

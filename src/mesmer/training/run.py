@@ -45,10 +45,12 @@ def train_run(
     settings = replace(settings, model=_with_emotions(settings, dataset.emotions))
     run = RunFolder(folder)
     run.check(settings, resume=resume)
-    hashes = {"settings_hash": settings_hash(settings), "data_hash": dataset.fingerprint}
-    progress = load_progress(run.state) or Progress(**hashes)
-    if progress.data_hash != dataset.fingerprint:
+    fresh = Progress(settings_hash=settings_hash(settings), data_hash=dataset.fingerprint)
+    progress = load_progress(run.state) or fresh
+    if progress.data_hash != fresh.data_hash:
         raise ConfigError("the run was begun with other data", file=run.root, remedy="name a new folder with --run")
+    if progress.settings_hash != fresh.settings_hash:
+        raise ConfigError("the settings were changed since the run was begun", file=run.settings, remedy="undo that")
     if progress.finished:
         return run, progress
 
