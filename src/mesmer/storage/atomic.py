@@ -116,7 +116,7 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
 
 def remove_leftovers(folder: str | Path) -> None:
     """Delete temporary files that a killed process of ours left in ``folder``. No other process may be writing there."""
-    for path in Path(folder).glob(f"{TEMPORARY_PREFIX}*"):
+    for path in Path(folder).glob(TEMPORARY_PREFIX + 12 * "[0-9a-f]" + "-*"):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:

@@ -1,0 +1,161 @@
+"""A split as batches: the same seed and epoch give the same batches, whoever asks, when, and in how many processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from mesmer.config import MelSettings
+from mesmer.dataset.augment import augment_faces, mask_chunks, shift_sound, utterance_generator
+from mesmer.dataset.collate import clip_chunks, pack
+from mesmer.dataset.prepared import PreparedSplit
+from mesmer.errors import ConfigError, MesmerError
+from mesmer.records import Batch
+from mesmer.signals.text import TextTokenizer
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One batch to come: the epoch and the rows of the split."""
+
+    epoch: int
+    rows: tuple[int, ...]
+
+
+class BatchLoader:
+    """Reads a split batch by batch; the last batch may be smaller, no utterance is left out.
+
+    Args:
+        split: of a prepared dataset.
+        tokenizer, mel, max_tokens: as in :func:`mesmer.dataset.collate.collate`.
+        batch_size: utterances in a batch.
+        shuffle: draw a new order for every epoch; else the split's own.
+        seed: of order and augmentation.
+        augment_faces, augment_sound: change training clips a little (:mod:`mesmer.dataset.augment`).
+        workers: processes that read ahead; 0 reads here. They start with the first epoch, stay for the next ones, and need
+            what every program needs that starts processes: a main module that can be imported.
+
+    Raises:
+        ConfigError: ``batch_size`` or ``workers`` cannot be used.
+    """
+
+    def __init__(
+        self,
+        split: PreparedSplit,
+        *,
+        tokenizer: TextTokenizer,
+        mel: MelSettings,
+        max_tokens: int,
+        batch_size: int,
+        shuffle: bool,
+        seed: int,
+        augment_faces: bool = False,
+        augment_sound: bool = False,
+        workers: int = 0,
+    ) -> None:
+        if batch_size < 1:
+            raise ConfigError(f"batch_size is {batch_size}", field="batch_size", remedy="use a number above 0")
+        if workers < 0:
+            raise ConfigError(f"workers is {workers}", field="workers", remedy="use 0 or more")
+        self._rows, self._batch_size, self._shuffle, self._seed = len(split), batch_size, shuffle, seed
+        self._reader = _StepReader(
+            split=split,
+            tokenizer=tokenizer,
+            mel=mel,
+            max_tokens=max_tokens,
+            seed=seed,
+            faces=augment_faces,
+            sound=augment_sound,
+        )
+        self._steps = _Steps()
+        # The generator is our own: a loader that drew from torch's would change what the model draws after it.
+        self._ahead = torch.utils.data.DataLoader(
+            self._reader,
+            batch_size=None,
+            sampler=self._steps,
+            num_workers=workers,
+            multiprocessing_context="spawn" if workers else None,
+            persistent_workers=workers > 0,
+            generator=torch.Generator().manual_seed(seed),
+        )
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        return -(-self._rows // self._batch_size)
+
+    def epoch(self, number: int, *, first: int = 0) -> Iterator[Batch]:
+        """Return the batches of epoch ``number`` (0 is the first), from batch ``first`` on.
+
+        Epochs of one loader are read one at a time: asking for the next ends the one before.
+
+        Raises:
+            DataError: a shard is damaged; names it.
+            MesmerError: a process that reads ahead died.
+        """
+        order = np.arange(self._rows)
+        if self._shuffle:
+            order = np.random.default_rng([self._seed, number]).permutation(self._rows)
+        cuts = range(first * self._batch_size, self._rows, self._batch_size)
+        self._steps.now = [_Step(number, tuple(order[cut : cut + self._batch_size].tolist())) for cut in cuts]
+        try:
+            for read in self._ahead:
+                if isinstance(read, MesmerError):
+                    raise read
+                yield read
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):
+                raise
+            raise MesmerError(
+                "a process that reads batches ahead died", field="workers", remedy="free some memory or set workers: 0"
+            ) from error
+
+
+class _Steps(torch.utils.data.Sampler[_Step]):
+    """The steps of the epoch that is being read."""
+
+    def __init__(self) -> None:
+        self.now: Sequence[_Step] = ()
+
+    def __iter__(self) -> Iterator[_Step]:
+        return iter(self.now)
+
+    def __len__(self) -> int:
+        return len(self.now)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _StepReader(torch.utils.data.Dataset[Batch | MesmerError]):
+    """Makes the batch of a step; it goes to the processes that read ahead.
+
+    Bad data come back as a value: torch would wrap the error in its own words on the way between processes.
+    """
+
+    split: PreparedSplit
+    tokenizer: TextTokenizer
+    mel: MelSettings
+    max_tokens: int
+    seed: int
+    faces: bool
+    sound: bool
+
+    def __getitem__(self, step: _Step) -> Batch | MesmerError:
+        try:
+            return self._read(step)
+        except MesmerError as error:
+            return error
+
+    def _read(self, step: _Step) -> Batch:
+        clips, chunks = [], []
+        for row in step.rows:
+            clip = self.split[row]
+            generator = utterance_generator(seed=self.seed, epoch=step.epoch, utterance_id=clip.id)
+            clip = augment_faces(clip, generator) if self.faces else clip
+            clip = shift_sound(clip, generator, self.mel) if self.sound else clip
+            spectrogram = clip_chunks(clip, self.mel)
+            clips.append(clip)
+            chunks.append(mask_chunks(spectrogram, generator) if self.sound else spectrogram)
+        labels = self.split.labels_of(step.rows)
+        return pack(clips, chunks, labels, tokenizer=self.tokenizer, max_tokens=self.max_tokens)

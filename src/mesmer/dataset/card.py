@@ -1,0 +1,60 @@
+"""The dataset card: a README.md that people read and by which Hugging Face ``datasets`` finds the splits."""
+
+from __future__ import annotations
+
+import json
+
+from mesmer.config_dict import to_dict
+from mesmer.dataset.facts import PUBLIC_SPLITS, DatasetFacts
+
+CARD_FILE = "README.md"
+
+_RULES = {
+    "given": "as the corpus gives them",
+    "speaker": "drawn by speaker (seed {seed}): nobody is in two of them",
+    "utterance": "drawn by utterance (seed {seed}): the same person may be in several of them",
+}
+
+_COLUMNS = """\
+| column | content |
+|---|---|
+| `id`, `speaker`, `dialogue` | names; null where unknown |
+| `media`, `start_s`, `end_s` | the file it came from, below the corpus's folder, and the stretch of it |
+| `sound_media` | the file its sound came from, where that is another one |
+| `text` | transcript, empty where there is none |
+| `labels` | a score in [0, 1] per emotion, in the order above; null where unlabelled |
+| `duration_s` | length of the utterance |
+| `absent_text`, `absent_audio`, `absent_visual` | why a modality is missing; null where it is present |
+| `warnings` | sentences about this utterance |
+| `faces` | S face crops, 48 x 48 RGB, one after another: `np.frombuffer(x, np.uint8).reshape(-1, 48, 48, 3)` |
+| `face_times_s`, `face_boxes_px`, `face_found` | S times; S x 4 corners in the frame; False where the crop is the centre |
+| `waveform` | 16-bit samples, mono, 16 kHz |
+"""
+
+
+def make_card(facts: DatasetFacts) -> str:
+    """Return the card of a prepared dataset; equal facts give an equal card."""
+    splits = {PUBLIC_SPLITS[name]: shards for name, shards in facts.shards.items() if shards}
+    files = "".join(f"      - split: {name}\n        path: {name}-*.parquet\n" for name in splits)
+    head = f"---\nconfigs:\n  - config_name: default\n    data_files:\n{files}---\n\n"
+    title = json.dumps(facts.corpus, ensure_ascii=False)[1:-1]  # one line, whatever it is called
+    counts = "".join(
+        f"| {name} | {sum(shard.rows for shard in shards)} | {sum(shard.bytes for shard in shards) / 1e6:.1f} |\n"
+        for name, shards in splits.items()
+    )
+    settings = "".join(f"| `{name}` | {value} |\n" for name, value in to_dict(facts.settings).items())
+    versions = ", ".join(f"{name} {version}" for name, version in facts.made_with.items())
+    return (
+        f"{head}# {title}, prepared by MESMER\n\n"
+        "Utterances of people who speak, decoded once: face crops, sound and words, with the emotions that they\n"
+        "*express*. Expressed is not felt, and labels are what annotators saw and heard.\n\n"
+        f"Emotions: {', '.join(facts.emotions)}.\n\n"
+        f"| split | utterances | MB |\n|---|---|---|\n{counts}\n"
+        f"Splits are {_RULES.get(facts.split_rule, facts.split_rule).format(seed=facts.split_seed)}. "
+        f"{facts.rows_in} rows came in, {facts.rows_out} are here, {facts.quarantined} are in `quarantine.jsonl`, each "
+        "with its reason.\n\n"
+        "```python\nimport datasets\n\nutterances = datasets.load_dataset(FOLDER)  # memory-mapped\n```\n\n"
+        f"## Columns\n\n{_COLUMNS}\n"
+        f"## Settings\n\n| setting | value |\n|---|---|\n{settings}\n"
+        f"Made with {versions}. `dataset.json` holds the hashes of all files.\n"
+    )

@@ -1,0 +1,129 @@
+"""A reader and a detector for preparation tests that need no decoder: the media file's own text says what is in it.
+
+``{"seed": 3, "seconds": 2.0}`` is a clip of noise. ``"fail": kind`` raises that MediaError, ``"die"`` ends the process as a
+crash would, ``"hang_s"`` takes its time, ``"sound"`` and ``"picture"`` set to false leave the stream out, ``"silent"`` is
+digital silence, ``"defect"`` is a mistake of ours.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mesmer.config import PrepareSettings
+from mesmer.corpora.base import Corpus
+from mesmer.emotions import SIX_EMOTIONS
+from mesmer.errors import MediaError
+from mesmer.media.facts import Frame, MediaFacts, SoundBlock
+from mesmer.records import Utterance
+from mesmer.signals.mtcnn import Detections
+
+
+class MadeStream:
+    """Frames, then sound; like a real stream, it knows what was absent only at its end."""
+
+    def __init__(
+        self, pieces: list[Frame | SoundBlock], facts: MediaFacts, absent: dict[str, str | None], warn: bool
+    ) -> None:
+        self._pieces, self.facts, self._absent, self._warn = iter(pieces), facts, absent, warn
+
+    def __iter__(self) -> Iterator[Frame | SoundBlock]:
+        yield from self._pieces
+        self.audio_absent, self.video_absent = self._absent["audio"], self._absent["video"]
+        self.warnings = ("made for a test",) if self._warn else ()
+
+
+class MadeReader:
+    def stream(
+        self,
+        path: str,
+        *,
+        start_s: float | None,
+        end_s: float | None,
+        frame_interval_s: float,
+        max_frame_side_px: int,
+        channel: str,
+        want_video: bool,
+        want_audio: bool,
+    ) -> MadeStream:
+        try:
+            made = json.loads(Path(path).read_text())
+        except FileNotFoundError:
+            raise MediaError("the file does not exist", kind="missing", file=path, remedy="look for it") from None
+        if made.get("die"):
+            os._exit(7)
+        if made.get("die_once") and not Path(made["die_once"]).exists():
+            Path(made["die_once"]).write_text("died")
+            os._exit(7)
+        if made.get("fail"):
+            raise MediaError("the file is broken", kind=made["fail"], file=path)
+        if made.get("defect"):
+            raise ZeroDivisionError("a mistake of ours")
+        time.sleep(made.get("hang_s", 0))
+        generator = np.random.default_rng(made["seed"])
+        seconds = made.get("seconds", 1.0)
+        picture, sound = made.get("picture", True), made.get("sound", True)
+        pieces: list[Frame | SoundBlock] = []
+        steps = int(np.ceil(seconds / frame_interval_s)) if picture and want_video else 0
+        for step in range(steps):
+            pixels = generator.integers(0, 256, (60, 80, 3), dtype=np.uint8)
+            pieces.append(Frame(time_s=step * frame_interval_s, pixels=pixels))
+        if sound and want_audio:
+            samples = generator.uniform(-1, 1, int(seconds * 16_000)).astype(np.float32)
+            samples *= {"mix": 1.0, "left": 0.5, "right": 0.25}[channel] * (not made.get("silent"))
+            pieces += [SoundBlock(start_s=n / 16_000, samples=samples[n : n + 9000]) for n in range(0, len(samples), 9000)]
+        absent = {
+            "video": None if steps else "no stream" if want_video else "not asked",
+            "audio": None if sound and want_audio else "no stream" if want_audio else "not asked",
+        }
+        facts = MediaFacts(container="made", size_bytes=1, duration_s=seconds, has_video=picture, has_audio=sound)
+        return MadeStream(pieces, facts, absent, warn=bool(made.get("warn")))
+
+
+class MadeDetector:
+    """Sees one face in every frame whose first pixel is bright."""
+
+    def detect(self, frames: Sequence[NDArray[np.uint8]]) -> list[Detections]:
+        return [_seen(int(frame[0, 0, 0] >= 64)) for frame in frames]
+
+
+def _seen(count: int) -> Detections:
+    boxes = np.tile(np.array([20, 10, 60, 50], np.float32), (count, 1))
+    return Detections(boxes, np.ones(count, np.float32), np.zeros((count, 5, 2), np.float32))
+
+
+@contextlib.contextmanager
+def made_parts(settings: PrepareSettings) -> Iterator[tuple[Any, Any]]:
+    yield MadeReader(), MadeDetector()
+
+
+def made_corpus(root: Path, made: Sequence[dict[str, Any]], **changes: Any) -> Corpus:
+    """A corpus of one utterance per description; four speakers, labels and texts that vary."""
+    root.mkdir(parents=True, exist_ok=True)
+    utterances = []
+    for n, what in enumerate(made):
+        file = root / f"clip{n:03d}.json"
+        if not what.get("no_file"):
+            file.write_text(json.dumps({"seed": n, **what}))
+        utterances.append(
+            Utterance(
+                id=f"u{n:03d}",
+                corpus="made",
+                media=str(file),
+                speaker=f"s{n % 4}",
+                dialogue=None if n % 3 else f"d{n % 2}",
+                text=what.get("text", f"words number {n}"),
+                labels=what.get("labels", {SIX_EMOTIONS[n % 6]: 1.0, SIX_EMOTIONS[(n + 1) % 6]: 0.25}),
+                split=what.get("split", ("train", "train", "valid", "test")[n % 4]),
+            )
+        )
+    values = {"name": "made", "emotions": SIX_EMOTIONS, "utterances": tuple(utterances), "root": root} | changes
+    return Corpus(**values)
