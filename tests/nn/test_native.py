@@ -93,7 +93,7 @@ def _cache_open_to_others(_: pytest.MonkeyPatch, folder: Path) -> None:
 
 def _compiler_of_garbage(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     compiler = folder.parent.parent / "c++"
-    compiler.write_text('#!/bin/sh\nfor last; do :; done\necho garbage > "$last"\n')
+    compiler.write_text('#!/bin/sh\nfor last; do :; done\ncase "$last" in *.so) echo garbage > "$last";; esac\n')
     compiler.chmod(0o755)
     monkeypatch.setenv("CXX", str(compiler))
 
