@@ -146,7 +146,7 @@ def count_multiply_adds(model: nn.Module, run: Callable[[], Any], *, leave_out: 
 
 
 class _SetAside:
-    """What the counter saw inside modules that are left out, and inside recurrent layers, which are counted here instead."""
+    """What the counter saw inside modules left out, and inside recurrent layers, which are counted here instead."""
 
     def __init__(self, counter: FlopCounterMode, leave_out: tuple[type[nn.Module], ...]) -> None:
         self.counter, self.leave_out = counter, leave_out
