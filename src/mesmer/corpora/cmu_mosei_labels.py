@@ -45,7 +45,7 @@ def read_csd(path: Path) -> dict[str, list[LabelledStretch]]:
     """Read a csd file: video -> its rows, in the order of the file.
 
     HDF5 is a large format with a large library; a file from a stranger is opened in a process of its own, with bounded
-    memory and time, which hands back plain numbers.
+    memory and time, which hands back plain numbers (``-P``: no module is taken from the working folder).
 
     Raises:
         DataError: the file is missing or damaged, or a value is out of range (with the group and the row).
@@ -56,7 +56,7 @@ def read_csd(path: Path) -> dict[str, list[LabelledStretch]]:
     if importlib.util.find_spec("h5py") is None:
         remedy = "pip install 'mesmer-emotion[features]'"
         raise DependencyError("reading csd files needs the package h5py", file=path, remedy=remedy)
-    command = [sys.executable, "-m", csd_child.__name__, str(path.absolute())]
+    command = [sys.executable, "-P", "-m", csd_child.__name__, str(path.absolute())]
     try:
         child = subprocess.run(command, capture_output=True, timeout=TIMEOUT_S, check=False, stdin=subprocess.DEVNULL)
     except subprocess.TimeoutExpired:

@@ -41,8 +41,8 @@ class Place:
 
     def number(self, field: str, text: str, *, low: float = 0.0, high: float = 1e7) -> float:
         """Return a plain decimal number within [low, high]."""
-        shown = shorten(text)
         plain = text.strip()
+        shown = shorten(plain)
         # float() also takes nan, 1_000 and digits of other scripts; none of them is a number in a corpus.
         if not plain.isascii() or "_" in plain or len(plain) > 40:
             self.fail(field, f"'{shown}' is not a number")
@@ -58,7 +58,7 @@ class Place:
         """Return a whole number from 0 to ``high``; ``3.0`` counts as one."""
         value = self.number(field, text, high=high)
         if value != int(value):
-            self.fail(field, f"'{shorten(text)}' is not a whole number")
+            self.fail(field, f"'{shorten(text.strip())}' is not a whole number")
         return int(value)
 
     def name(self, field: str, text: str) -> str:
