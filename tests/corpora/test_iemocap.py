@@ -253,9 +253,7 @@ def test_a_folder_that_is_not_iemocap(tmp_path: Path) -> None:
 
 def test_letters_older_than_utf8_and_windows_line_ends(tmp_path: Path) -> None:
     root = write_iemocap(tmp_path)
-    data = (
-        transcription(root).read_bytes().replace(b"it is fru.", b"it\x92s na\xefve\x85").replace(b"\n", b"\r\n")
-    )
+    data = transcription(root).read_bytes().replace(b"it is fru.", b"it\x92s na\xefve\x85").replace(b"\n", b"\r\n")
     transcription(root).write_bytes(data)
     texts = {u.id: u.text for u in read_iemocap(root).utterances}
     assert texts["Ses01F_impro01_M000"] == "This is M000, it’s naïve…"
