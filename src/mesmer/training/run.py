@@ -6,14 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from mesmer.config import ModelSettings, RunSettings
 from mesmer.config_dict import settings_hash
 from mesmer.dataset.batches import BatchLoader
 from mesmer.dataset.prepared import PreparedDataset
 from mesmer.emotions import SIX_EMOTIONS
-from mesmer.errors import ConfigError
+from mesmer.errors import ConfigError, DataError
 from mesmer.evaluation.device import choose_device
 from mesmer.models.registry import build_model
 from mesmer.signals.text import TextTokenizer, load_tokenizer, train_tokenizer
@@ -54,6 +56,8 @@ def train_run(
     if progress.finished:
         return run, progress
 
+    train_labels = _labels(dataset, "train")
+    _labels(dataset, "valid")
     if settings.train.threads:
         torch.set_num_threads(settings.train.threads)
     torch.manual_seed(settings.train.seed)
@@ -88,7 +92,7 @@ def train_run(
             optimizer=optimizer,
             train_batches=batches["train"],
             valid_batches=batches["valid"],
-            positive_weight=positive_weights(dataset.split("train").labels).to(device) if weighted else None,
+            positive_weight=positive_weights(train_labels).to(device) if weighted else None,
             settings=settings.train,
             progress=progress,
             listeners=(log, watcher),
@@ -114,6 +118,18 @@ def _with_emotions(settings: RunSettings, emotions: tuple[str, ...]) -> ModelSet
             f"the data speak of {', '.join(emotions)}", field="model.emotions", remedy="leave model.emotions out"
         )
     return replace(settings.model, emotions=emotions)
+
+
+def _labels(dataset: PreparedDataset, name: str) -> NDArray[np.float32]:
+    """Return the labels of a split.
+
+    Raises:
+        DataError: it is empty, or an utterance of it is unlabelled.
+    """
+    split = dataset.split(name)
+    if not len(split):
+        raise DataError(f"the {name} split is empty", file=dataset.folder, field="split", remedy="prepare with one")
+    return split.labels
 
 
 def _tokenizer(settings: RunSettings, dataset: PreparedDataset) -> TextTokenizer:
