@@ -16,6 +16,7 @@ from mesmer.dataset.clip import make_clip
 from mesmer.dataset.collate import collate
 from mesmer.errors import MesmerError
 from mesmer.evaluation.device import choose_device
+from mesmer.evaluation.predictions import turned_to
 from mesmer.media.reader import MediaReader
 from mesmer.models.loading import LoadedModel, load_model
 from mesmer.records import MODALITIES, Clip, ModelOutput, Prediction, Utterance
@@ -40,8 +41,9 @@ class Predictor:
         self._model, self._tokenizer, self._prepare = loaded.model, loaded.tokenizer, loaded.prepare
         self._device = choose_device()
         self._model.to(self._device).eval()
-        if top_p is not None:
-            self._model.top_p = top_p
+        self._top_p = top_p
+        with turned_to(self._model, top_p):
+            pass  # refused now, not after the first clip was read
         self._detector = FaceDetector(min_face_px=self._prepare.min_face_px)
         self._reader = MediaReader()
 
@@ -78,7 +80,7 @@ class Predictor:
             max_tokens=self._model.settings.text.max_tokens,
         )
         made = time.perf_counter()
-        with torch.no_grad():
+        with torch.no_grad(), turned_to(self._model, self._top_p):
             output = self._model(batch.to(self._device))
         done = time.perf_counter()
         seconds = {"read": read - start, "tensors": made - read, "model": done - made, "total": done - start}

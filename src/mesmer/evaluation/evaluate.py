@@ -8,7 +8,7 @@ from mesmer.dataset.batches import BatchLoader
 from mesmer.dataset.prepared import PreparedDataset
 from mesmer.errors import ConfigError, DataError
 from mesmer.evaluation.device import choose_device
-from mesmer.evaluation.predictions import SplitAnswers, answer_split
+from mesmer.evaluation.predictions import SplitAnswers, answer_split, turned_to
 from mesmer.evaluation.table import Table, make_table
 from mesmer.models.loading import LoadedModel
 
@@ -41,8 +41,6 @@ def evaluate_model(
         )
     device = choose_device()
     model = loaded.model.to(device)
-    if top_p is not None:
-        model.top_p = top_p
 
     def answers(name: str) -> SplitAnswers:
         batches = BatchLoader(
@@ -54,7 +52,8 @@ def evaluate_model(
             shuffle=False,
             seed=0,
         )
-        return answer_split(model=model, batches=batches.epoch(0), device=device)
+        with turned_to(model, top_p):
+            return answer_split(model=model, batches=batches.epoch(0), device=device)
 
     return make_table(
         split=split,

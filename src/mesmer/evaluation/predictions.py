@@ -6,7 +6,8 @@ Shape letters: N utterances of the split, B of a batch, M modalities, L emotions
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -91,6 +92,22 @@ def answer_split(
         multiply_adds=torch.cat([executed for executed, _ in costs]).numpy(),
         dense_multiply_adds=torch.cat([dense for _, dense in costs]).numpy(),
     )
+
+
+@contextlib.contextmanager
+def turned_to(model: EmotionModel, top_p: float | None) -> Iterator[None]:
+    """Turn the dial ``top_p`` of a model for a while; None leaves it.
+
+    Raises:
+        ConfigError: ``top_p`` is not in (0, 1].
+    """
+    before = model.top_p
+    if top_p is not None:
+        model.top_p = top_p
+    try:
+        yield
+    finally:
+        model.top_p = before
 
 
 def show_only(batch: Batch, subset: str) -> Batch:

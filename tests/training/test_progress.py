@@ -1,0 +1,59 @@
+"""People are told how it goes: by plain lines in a log, by a live bar on a terminal."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from mesmer.training.progress import Counter, Screen
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+EPOCH = {
+    "epoch": 1,
+    "train_loss": 0.5,
+    "valid_f1": 0.4,
+    "best_epoch": 1,
+    "best_f1": 0.4,
+    "top_p": 0.75,
+    "utterances_per_s": 12.34,
+    "step": 2,
+}
+
+
+@pytest.mark.parametrize("kind", [io.StringIO, Terminal])
+def test_training_is_told(kind: type[io.StringIO], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    file = kind()
+    screen = Screen(file, epochs=2, steps_per_epoch=2)
+    screen.step({"step": 1, "loss": 0.7})
+    screen.step({"step": 2, "loss": 0.6})
+    screen.epoch(dict(EPOCH))
+    screen.close()
+    text = file.getvalue()
+    assert "epoch 1: loss 0.5000, validation F1 40.0 (best), top_p 0.75, 12.3 utterances/s" in " ".join(text.split())
+    if kind is io.StringIO:
+        assert text.count("\n") == 1
+        assert "\x1b" not in text
+    else:
+        assert "2/4" in text
+
+
+def test_a_count_is_told_ten_times_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    file = io.StringIO()
+    with Counter("preparing", file=file) as counter:
+        for done in range(1, 998):
+            counter(done, 997)
+    lines = file.getvalue().splitlines()
+    assert len(lines) == 10
+    assert lines[-1] == "preparing: 997 of 997"
+    terminal = Terminal()
+    with Counter("preparing", file=terminal) as counter:
+        counter(5, 5)
+    assert "5/5" in terminal.getvalue()
