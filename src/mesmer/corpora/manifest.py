@@ -6,7 +6,6 @@ Which values a row may hold is the business of :mod:`mesmer.corpora.folder`; thi
 from __future__ import annotations
 
 import csv
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mesmer.errors import DataError, suggest
+from mesmer.storage.reading import parse_json
 
 COLUMNS: tuple[str, ...] = ("path", "id", "start_s", "end_s", "speaker", "dialogue", "text", "labels", "split")
 """Every column a manifest may have; only ``path`` must be there."""
@@ -21,6 +21,7 @@ COLUMNS: tuple[str, ...] = ("path", "id", "start_s", "end_s", "speaker", "dialog
 MAX_FILE_BYTES = 512 * 1024**2
 MAX_LINE_BYTES = 1024**2
 MAX_ROWS = 2_000_000
+_MAX_DEPTH = 3
 
 _DELIMITERS = (",", ";", "\t")
 _CSV_SUFFIXES = (".csv", ".tsv")
@@ -148,30 +149,12 @@ def _csv_rows(manifest: Path) -> Iterator[Row]:
 # --- JSONL ---------------------------------------------------------------------------------------------------------
 
 
-def _no_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    built = dict(pairs)
-    if len(built) != len(pairs):
-        raise ValueError("a key stands twice")
-    return built
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not a number")
-
-
 def _json_rows(manifest: Path) -> Iterator[Row]:
     for number, text in _lines(manifest):
         if not text.strip():
             continue
         where = f"line {number}"
-        try:
-            values = json.loads(text, object_pairs_hook=_no_repeated_keys, parse_constant=_no_constant)
-            json.dumps(values, ensure_ascii=False).encode()  # half of a surrogate pair can be neither printed nor opened
-        except RecursionError:
-            raise DataError("the JSON is nested too deep", file=manifest, field=where) from None
-        except ValueError as error:
-            problem = f"malformed JSON ({str(error)[:200]})"
-            raise DataError(problem, file=manifest, field=where, remedy="write one JSON object per line") from None
+        values = parse_json(text.encode(), max_depth=_MAX_DEPTH, file=manifest, field=where)
         if not isinstance(values, dict):
             raise DataError("the line is not a JSON object", file=manifest, field=where, remedy='write {"path": ..., ...}')
         _check_columns(list(values), manifest=manifest, where=where)

@@ -33,9 +33,9 @@ ACTION_UNITS: Mapping[str, str] = {
 """The action units that a drawn face can show, each from 0 (relaxed) to 1 (maximal)."""
 
 EMOTION_ACTION_UNITS: Mapping[str, Mapping[str, float]] = {
-    "anger": {"AU4": 1.0, "AU5": 0.35, "AU7": 0.9, "AU23": 1.0},
+    "anger": {"AU4": 1.0, "AU5": 0.2, "AU7": 1.0, "AU23": 1.0},
     "disgust": {"AU9": 1.0, "AU10": 1.0, "AU4": 0.35, "AU7": 0.35},
-    "fear": {"AU1": 0.95, "AU2": 0.45, "AU4": 0.4, "AU5": 1.0, "AU20": 1.0, "AU25": 0.9},
+    "fear": {"AU1": 0.95, "AU2": 0.45, "AU4": 0.4, "AU5": 1.0, "AU20": 1.0, "AU25": 1.0},
     "happiness": {"AU6": 1.0, "AU12": 1.0, "AU25": 0.7},
     "sadness": {"AU1": 1.0, "AU4": 0.3, "AU15": 1.0, "AU43": 0.75},
     "surprise": {"AU1": 0.9, "AU2": 1.0, "AU5": 0.8, "AU26": 1.0},
@@ -95,8 +95,8 @@ def draw_envelope(rng: np.random.Generator, *, emotion: str, intensity: float, d
     apex_s = onset_s + float(rng.uniform(0.15, 0.30))
     end_s = float(rng.uniform(0.92, 1.25)) * duration_s
     offset_s = end_s - float(rng.uniform(0.15, 0.30))
-    # A faint emotion still moves a face visibly: intensity 0 would be 0.3 of the full movement.
-    amplitude = 0.3 + 0.7 * intensity
+    # A faint emotion still moves a face visibly: towards intensity 0 it keeps half of the full movement.
+    amplitude = 0.5 + 0.5 * intensity
     return Envelope(emotion=emotion, amplitude=amplitude, onset_s=onset_s, apex_s=apex_s, offset_s=offset_s, end_s=end_s)
 
 
@@ -134,7 +134,7 @@ def draw_expression(
         for emotion, intensity in sorted(emotions.items())
     )
     habits = {
-        (envelope.emotion, unit): float(rng.uniform(0.8, 1.1))
+        (envelope.emotion, unit): float(rng.uniform(0.85, 1.1))
         for envelope in envelopes
         for unit in EMOTION_ACTION_UNITS[envelope.emotion]
     }

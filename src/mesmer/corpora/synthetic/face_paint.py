@@ -35,14 +35,20 @@ class FacePainter:
         self.face = face
         self.light = light
         self._skull = face_shape.skull_outline(face)
-        self._skin = skin_layer(face, light, rng)
-        self._front = front_hair(face, self._skull, light, rng)
+        # Layers are cut to what they cover: pasting is half of the work.
+        self._skin_box = _face_box(face)
+        self._skin = skin_layer(face, light, rng).crop(self._skin_box)
+        front = front_hair(face, self._skull, light, rng)
+        self._front_box = None if front is None else front.getbbox()
+        self._front = None if front is None else front.crop(self._front_box)
         self._behind, self._behind_mask = self._paint_behind()
         self._fold: Colour = shade(face.skin, 0.50, light)
         self._glow: Colour = shade(face.skin, 1.12, light)
 
     def _paint_behind(self) -> tuple[Image.Image, Image.Image]:
-        picture = Image.new("RGB", LAYER_PX, shade(self.face.hair, 0.72, self.light))
+        # What shows through at the soft edge of the mask: hair, or skin where there is none.
+        edge = self.face.skin if self.face.hair_style == "bald" else self.face.hair
+        picture = Image.new("RGB", LAYER_PX, shade(edge, 0.72, self.light))
         mask = Image.new("L", LAYER_PX, 0)
         for target, opaque in ((picture, False), (mask, True)):
             draw = _Flat(target) if opaque else ImageDraw.Draw(target)
@@ -50,14 +56,16 @@ class FacePainter:
             ears(draw, self.face, self.light)
         return picture, mask
 
-    def paint(self, state: FaceState) -> Image.Image:
-        """The head in ``state``, an RGBA layer, transparent around it."""
+    def paint(self, state: FaceState) -> tuple[Image.Image, Image.Image]:
+        """The head in ``state``: an RGB layer and its mask, 255 where the head is."""
         picture, mask = self._behind.copy(), self._behind_mask.copy()
         outline = to_layer(face_shape.face_outline(self.face, state, self._skull))
-        cut = Image.new("L", LAYER_PX, 0)
-        ImageDraw.Draw(cut).polygon(outline, fill=255)
-        picture.paste(self._skin, (0, 0), cut)
-        mask.paste(255, (0, 0), cut)
+        ImageDraw.Draw(mask).polygon(outline, fill=255)
+        cut = Image.new("L", self._skin.size, 0)
+        left, top = self._skin_box[:2]
+        shifted = (np.reshape(outline, (-1, 2)) - (left, top)).ravel().tolist()
+        ImageDraw.Draw(cut).polygon(shifted, fill=255)
+        picture.paste(self._skin, (left, top), cut)
         draw = ImageDraw.Draw(picture, "RGBA")
         self._folds(draw, state)
         self._nose(draw, state)
@@ -69,11 +77,11 @@ class FacePainter:
         self._mouth(draw, state)
         if self.face.glasses:
             self._glasses(draw)
-        if self._front is not None:
-            picture.paste(self._front, (0, 0), self._front)
-            mask.paste(255, (0, 0), self._front)
-        picture.putalpha(mask)
-        return picture
+        if self._front is not None and self._front_box is not None:
+            corner = self._front_box[:2]
+            picture.paste(self._front, corner, self._front)
+            mask.paste(255, (*corner, corner[0] + self._front.width, corner[1] + self._front.height), self._front)
+        return picture, mask
 
     def _stroke(
         self, draw: ImageDraw.ImageDraw, points: list[tuple[float, float]], strength: float, width: float = 1.2
@@ -95,7 +103,7 @@ class FacePainter:
         for side in SIDES:
             # AU4: the furrows between the brows.
             inner, low = side * (face.eye_x - 13.2), face.brow_y + 7.0 - 6.0 * state["AU1"]
-            self._stroke(draw, [(inner * 1.1, low - 11.0), (inner, low)], 0.95 * state["AU4"], 1.6)
+            self._stroke(draw, [(inner * 1.1, low - 11.0), (inner, low)], 1.0 * state["AU4"], 1.9)
             # AU6: the cheek swells under the lower lid, and lines run outward from the corner of the eye.
             lid = 0.72 * face.eye_height
             x = side * face.eye_x
@@ -212,6 +220,13 @@ class FacePainter:
             draw.rounded_rectangle(to_layer(box), radius=12, outline=frame, width=2)
             draw.line(to_layer(np.array([[x + side * 12.5, -3.0], [side * face.half_width, -4.0]])), fill=frame, width=2)
         draw.line(to_layer(np.array([[-face.eye_x + 12.5, -2.0], [face.eye_x - 12.5, -2.0]])), fill=frame, width=3)
+
+
+def _face_box(face: Face) -> tuple[int, int, int, int]:
+    """The part of a layer that a face can cover, its jaw lowered, in pixels of the layer."""
+    corners = np.array([[-face.half_width - 2, face.top - 18], [face.half_width + 2, face.chin + 13]])
+    left, top, right, bottom = (int(side) for side in to_layer(corners))
+    return max(0, left), max(0, top), min(LAYER_PX[0], right), min(LAYER_PX[1], bottom)
 
 
 def _disc(draw: ImageDraw.ImageDraw, centre: Points, radius: float, colour: Colour) -> None:

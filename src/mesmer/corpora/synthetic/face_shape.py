@@ -79,7 +79,7 @@ def brow(face: Face, state: FaceState, side: float) -> Points:
     inner, outer = face.eye_x - 10.0, face.eye_x + 12.5
     x = inner + (outer - inner) * t - 3.4 * a4 * (1 - t)
     y = face.brow_y - face.brow_arch * np.sin(np.pi * (0.15 + 0.75 * t)) + 1.5 * t
-    y = y - 8.0 * a1 * (1 - t) ** 1.4 - 8.0 * a2 * t**0.8 * (1.15 - 0.35 * t) + 5.0 * a4 * (1 - 0.75 * t)
+    y = y - 8.0 * a1 * (1 - t) ** 1.4 - 8.0 * a2 * t**0.8 * (1.15 - 0.35 * t) + 6.0 * a4 * (1 - 0.8 * t)
     thickness = face.brow_thickness * (1.0 - 0.6 * t**1.5)
     top = np.stack([side * x, y - thickness / 2], axis=1)
     bottom = np.stack([side * x, y + thickness / 2], axis=1)
@@ -115,10 +115,10 @@ def mouth(face: Face, state: FaceState) -> Mouth:
     """The lips, moved by action units and by speech."""
     a10, a12, a15, a20, a23 = (state[unit] for unit in ("AU10", "AU12", "AU15", "AU20", "AU23"))
     thin = (1 - 0.72 * a23) * (1 - 0.20 * a12) * (1 - 0.25 * a20)
-    width = face.mouth_width * (1 + 0.30 * a12 + 0.34 * a20 - 0.14 * a23 - 0.12 * state["AU26"]) - 3.0 * state.speech_round
+    width = face.mouth_width * (1 + 0.30 * a12 + 0.40 * a20 - 0.18 * a23 - 0.12 * state["AU26"]) - 3.0 * state.speech_round
     speech = state.speech_open * (1 - 0.45 * a23)
-    gap = 4.6 * state["AU25"] + 16.0 * state["AU26"] + 5.0 * speech * (1 - state["AU26"])
-    corner = -7.5 * a12 + 6.5 * a15 + 1.2 * a20
+    gap = 5.2 * state["AU25"] + 16.0 * state["AU26"] + 5.0 * speech * (1 - state["AU26"])
+    corner = -7.5 * a12 + 6.5 * a15 + 2.4 * a20
     middle = face.mouth_y + corner * (np.abs(_ACROSS) ** 1.7 - 0.25)
     # Raised by AU10 the upper lip is squared: it moves nearly as much near the corners as in its middle.
     squared = 1 - _ACROSS**4
@@ -147,7 +147,7 @@ def region_boxes(face: Face) -> dict[str, NDArray[np.float64]]:
     eye_out, eye_in = face.eye_x + face.eye_width + 8.0, face.eye_x - face.eye_width - 3.0
     brow_out = face.eye_x + 15.0
     wing = face.nose_width + 6.5
-    reach = 1.34 * face.mouth_width + 4.0
+    reach = 1.4 * face.mouth_width + 4.0
 
     def both(inner: float, top: float, outer: float, bottom: float) -> list[list[float]]:
         return [[-outer, top, -inner, bottom], [inner, top, outer, bottom]]

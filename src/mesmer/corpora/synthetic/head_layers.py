@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,10 +41,11 @@ def to_layer(points: Points) -> list[float]:
     return flat
 
 
+@lru_cache(maxsize=4096)
 def shade(colour: Colour, factor: float, light: Light) -> Colour:
     """A colour under a light, ``factor`` times as bright."""
     gains = (1 + 0.10 * light.warmth, 1.0, 1 - 0.12 * light.warmth)
-    red, green, blue = (int(np.clip(c * factor * light.level * g, 0, 255)) for c, g in zip(colour, gains, strict=True))
+    red, green, blue = (min(255, int(c * factor * light.level * g)) for c, g in zip(colour, gains, strict=True))
     return red, green, blue
 
 

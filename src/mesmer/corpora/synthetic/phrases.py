@@ -9,21 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 FEELINGS: Mapping[str, tuple[str, ...]] = {
-    "anger": ("furious", "livid", "so angry", "outraged", "fed up", "absolutely mad", "enraged", "boiling inside"),
-    "disgust": ("disgusted", "sick", "revolted", "nauseous", "queasy", "grossed out", "repelled", "ready to vomit"),
-    "fear": (
-        "terrified",
-        "scared",
-        "so afraid",
-        "frightened",
-        "panicked",
-        "petrified",
-        "shaking with fear",
-        "full of dread",
-    ),
-    "happiness": ("happy", "delighted", "so glad", "thrilled", "overjoyed", "cheerful", "full of joy", "wonderful"),
-    "sadness": ("sad", "heartbroken", "miserable", "so lonely", "hopeless", "close to tears", "full of sorrow", "gloomy"),
-    "surprise": ("surprised", "amazed", "astonished", "stunned", "startled", "speechless", "taken aback", "dumbfounded"),
+    "anger": ("furious", "so angry", "outraged", "fed up", "enraged"),
+    "disgust": ("disgusted", "sick", "revolted", "nauseous", "grossed out"),
+    "fear": ("terrified", "scared", "so afraid", "frightened", "full of dread"),
+    "happiness": ("happy", "delighted", "so glad", "overjoyed", "full of joy"),
+    "sadness": ("sad", "heartbroken", "miserable", "so lonely", "close to tears"),
+    "surprise": ("surprised", "amazed", "astonished", "stunned", "speechless"),
 }
 
 FEELING_PATTERNS: tuple[str, ...] = (
@@ -43,8 +34,6 @@ EMOTION_PATTERNS: Mapping[str, tuple[str, ...]] = {
         "[Stop lying] to me about the {thing}",
         "I [cannot stand] this {thing} any more",
         "{person} [betrayed] me {time}",
-        "[Get out] of my {place}",
-        "This {thing} is an [outrage]",
         "{person} [insulted] me at the {place}",
     ),
     "disgust": (
@@ -54,16 +43,12 @@ EMOTION_PATTERNS: Mapping[str, tuple[str, ...]] = {
         "[Yuck], {person} licked the {thing}",
         "The {thing} is [covered in slime]",
         "What a [revolting] {place}",
-        "I [nearly threw up] at the {place}",
-        "This {thing} tastes [foul]",
     ),
     "fear": (
         "[Somebody is following] me to the {place}",
         "[Please help], {person} is gone",
         "I [dare not] open the {thing}",
         "[Something moved] behind the {thing}",
-        "We are [in danger] at the {place}",
-        "[Run], {person} is coming",
         "I [hear footsteps] in the {place}",
         "[Do not leave me alone] {time}",
     ),
@@ -73,8 +58,6 @@ EMOTION_PATTERNS: Mapping[str, tuple[str, ...]] = {
         "{person} and I had [great fun] {time}",
         "What a [lovely] {place}",
         "[Hooray], {person} is back",
-        "This is the [best] {thing} ever",
-        "I [enjoyed] every minute at the {place}",
         "{person} made us [laugh] {time}",
     ),
     "sadness": (
@@ -83,9 +66,7 @@ EMOTION_PATTERNS: Mapping[str, tuple[str, ...]] = {
         "We [lost] the {thing} for ever",
         "I [cried] at the {place}",
         "{person} [never came back] to the {place}",
-        "The {place} feels [empty] without {person}",
         "I had to [say goodbye] to {person}",
-        "There is [no hope] for the {thing}",
     ),
     "surprise": (
         "[Wow], is that the {thing}",
@@ -93,9 +74,7 @@ EMOTION_PATTERNS: Mapping[str, tuple[str, ...]] = {
         "[Oh my], look at the {thing}",
         "[Out of nowhere] came a {thing}",
         "I [cannot believe] {person} is here",
-        "[Really], a {thing} at the {place}",
         "[Suddenly] the {thing} was there",
-        "[Who would have thought], a new {thing}",
     ),
 }
 

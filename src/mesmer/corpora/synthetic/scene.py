@@ -132,7 +132,7 @@ class Scene:
 
     def frame(self, backdrop: Image.Image, *, pose: Pose, state: FaceState) -> NDArray[np.uint8]:
         """One picture, uint8 (H, W, 3) RGB."""
-        head = self._painter.paint(state)
+        layers = self._painter.paint(state)
         corners = pose.box_to_frame(np.array([[-ORIGIN[0], -ORIGIN[1], EXTENT[0] - ORIGIN[0], EXTENT[1] - ORIGIN[1]]]))[0]
         x0, y0 = (max(0, int(np.floor(corner))) for corner in corners[:2])
         x1, y1 = (min(side, int(np.ceil(corner))) for side, corner in zip(self.size_px, corners[2:], strict=True))
@@ -140,14 +140,13 @@ class Scene:
         cos, sin = np.cos(pose.roll_rad) / pose.scale, np.sin(pose.roll_rad) / pose.scale
         dx, dy = x0 - pose.x_px, y0 - pose.y_px
         inverse = np.array([[cos, sin, ORIGIN[0] + cos * dx + sin * dy], [-sin, cos, ORIGIN[1] - sin * dx + cos * dy]])
-        turned = head.transform(
-            (x1 - x0, y1 - y0),
-            Image.Transform.AFFINE,
-            (inverse * SUPERSAMPLING).ravel().tolist(),
-            Image.Resampling.BILINEAR,
+        coefficients = (inverse * SUPERSAMPLING).ravel().tolist()
+        size = (x1 - x0, y1 - y0)
+        head, mask = (
+            layer.transform(size, Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR) for layer in layers
         )
         picture = backdrop.copy()
-        picture.paste(turned, (x0, y0), turned)
+        picture.paste(head, (x0, y0), mask)
         return np.asarray(picture)
 
     def region_boxes_px(self, pose: Pose) -> dict[str, NDArray[np.float64]]:

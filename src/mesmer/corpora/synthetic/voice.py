@@ -152,6 +152,11 @@ def _intonation(
     course = np.clip((times_s - start_s) / (end_s - start_s), 0, 1)
     semitones = _smooth(semitones, 9) + delivery.rise_semitones * (course**1.5 - 0.35)
     semitones += 0.55 * delivery.tremor * np.sin(2 * np.pi * 7.0 * times_s)
+    for vowel in vowels:
+        within = (times_s >= vowel.start_s) & (times_s < vowel.end_s)
+        place = (times_s[within] - vowel.start_s) / (vowel.end_s - vowel.start_s)
+        semitones[within] += delivery.glide_semitones * (place - 0.5)
+    semitones = _smooth(semitones, 3)
     spoken = (times_s >= start_s) & (times_s < end_s)
     semitones -= np.median(semitones[spoken])
     return np.clip(delivery.pitch_hz * 2 ** (semitones / 12), 50.0, 600.0)
