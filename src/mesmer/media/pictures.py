@@ -152,18 +152,14 @@ def shown_size(frame: VideoFrame, stream: Any) -> tuple[int, int]:
     return max(1, round(frame.width * shape)), frame.height
 
 
-def first_frame(file: MediaFile) -> VideoFrame | None:
+def first_frame(container: InputContainer, *, file: MediaFile) -> VideoFrame | None:
     """Decode the first frame of the picture, or None if there is none."""
-    with file.open() as container:
-        stream = picture_stream(container)
-        if stream is None or stream.codec_context is None:
-            return None
-        damage = Damage()
-        for frame in decoded(container, stream, threads=file.threads, damage=damage, pulse=Pulse()):
-            if isinstance(frame, VideoFrame):
-                return frame
-            if damage.packets > _DAMAGE_BEFORE_FIRST_FRAME:
-                break
+    damage = Damage()
+    for frame in decoded(container, picture_stream(container), threads=file.threads, damage=damage, pulse=Pulse()):
+        if isinstance(frame, VideoFrame):
+            return frame
+        if damage.packets > _DAMAGE_BEFORE_FIRST_FRAME:
+            break
     return None
 
 

@@ -24,7 +24,7 @@ from mesmer.media.source import (
     reason,
     sound_stream,
 )
-from mesmer.media.stretch import Stretch
+from mesmer.media.stretch import SAME_TIME_S, Stretch
 
 RANGE_SLACK_S = 0.5
 """An end this little after the file's end is taken as the file's end: annotations are seldom exact."""
@@ -61,7 +61,7 @@ def _answers(file: MediaFile, stretch: Stretch | None) -> Iterator[Answer]:
         if picture is None and sound is None:
             raise Refusal("no_streams", "holds neither a picture nor sound")
         claimed_s = _duration_s(container)
-        duration_s = (yield from _counted_duration_s(container)) if claimed_s is None else claimed_s
+        duration_s = (yield from _counted_duration_s(file)) if claimed_s is None else claimed_s
         facts = _facts(file, container, duration_s)
         claims = _claim(container, picture, duration_s), _claim(container, sound, duration_s)
     yield {"answer": "facts", **facts}, None
@@ -90,7 +90,7 @@ def _facts(file: MediaFile, container: InputContainer, duration_s: float) -> dic
         "audio_codec": sound.codec_context.name if sound is not None and sound.codec_context else None,
     }
     if facts["video_codec"] is not None:
-        frame = first_frame(file)
+        frame = first_frame(container, file=file)
         if frame is not None:
             width, height = shown_size(frame, picture)
             turn, _ = upright(frame)
@@ -104,23 +104,31 @@ def _facts(file: MediaFile, container: InputContainer, duration_s: float) -> dic
 
 
 def _duration_s(container: InputContainer) -> float | None:
-    """The duration the container claims; None if it claims none."""
-    return None if container.duration is None or container.duration < 0 else container.duration / av.time_base
+    """The duration the container states; None if it states none and FFmpeg at best guesses it from the bit rate."""
+    if container.duration is None or container.duration < 0 or container.format.name == "mp3":
+        return None
+    duration_s = container.duration / av.time_base
+    if "matroska" not in container.format.name:
+        return duration_s
+    # Matroska has no durations of streams, so one that is there is a guess; and it states where the last stamp ends.
+    guessed = any(stream.duration is not None for stream in container.streams)
+    return None if guessed else max(0.0, duration_s - origin_s(container))
 
 
-def _counted_duration_s(container: InputContainer) -> Generator[Answer, None, float]:
+def _counted_duration_s(file: MediaFile) -> Generator[Answer, None, float]:
     """Go through the packets, without decoding them, up to the last time stamp. Yields signs of life."""
     pulse = Pulse()
     end_s = 0.0
-    try:
-        for packet in container.demux(*container.streams.video, *container.streams.audio):
-            if pulse.due():
-                yield {"answer": "more"}, None
-            if packet.pts is not None and packet.time_base is not None:
-                end_s = max(end_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
-    except av.error.FFmpegError:
-        pass  # the file breaks off here; what was counted stands
-    return max(0.0, end_s - origin_s(container))
+    with file.open() as container:
+        try:
+            for packet in container.demux(*container.streams.video, *container.streams.audio):
+                if pulse.due():
+                    yield {"answer": "more"}, None
+                if packet.pts is not None and packet.time_base is not None:
+                    end_s = max(end_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+        except av.error.FFmpegError:
+            pass  # the file breaks off here; what was counted stands
+        return max(0.0, end_s - origin_s(container))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +140,8 @@ class Claim:
 
 
 def _claim(container: InputContainer, stream: Any | None, duration_s: float) -> Claim:
-    if stream is None or not stream.duration or stream.duration < 0 or not stream.time_base:
+    counted = _duration_s(container) is None
+    if stream is None or counted or not stream.duration or stream.duration < 0 or not stream.time_base:
         return Claim(end_s=duration_s, of_stream=False)
     end_s = float(((stream.start_time or 0) + stream.duration) * stream.time_base) - origin_s(container)
     return Claim(end_s=max(0.0, end_s), of_stream=True)
@@ -140,7 +149,7 @@ def _claim(container: InputContainer, stream: Any | None, duration_s: float) -> 
 
 def _check_range(file: MediaFile, stretch: Stretch, duration_s: float) -> list[str]:
     """Refuse a stretch outside the file; return warnings about one that reaches a little over its end."""
-    if stretch.start_s > 0 and stretch.start_s >= duration_s:
+    if stretch.start_s > 0 and stretch.start_s >= duration_s - SAME_TIME_S:
         message = f"start_s is {stretch.start_s:g}, but the file ends at {duration_s:.3f} s"
         raise Refusal("range", message, field="start_s")
     if stretch.end_s is not None and stretch.end_s > duration_s + RANGE_SLACK_S:
@@ -198,7 +207,7 @@ def _end(
     warnings = _coding_warnings(facts)
     for name, source, claim in (("picture", pictures, claims[0]), ("sound", sound, claims[1])):
         if source is not None:
-            warnings += _source_warnings(name, source, claim, _latest_s(sources), stretch, facts["container"])
+            warnings += _source_warnings(name, source, claim, _latest_s(sources), stretch)
     return {"answer": "end", "video_absent": video_absent, "audio_absent": audio_absent, "warnings": warnings}
 
 
@@ -210,16 +219,13 @@ def _coding_warnings(facts: dict[str, Any]) -> list[str]:
     ]
 
 
-def _source_warnings(
-    name: str, source: Pictures | Sound, claim: Claim, latest_s: float, stretch: Stretch, container: str
-) -> list[str]:
+def _source_warnings(name: str, source: Pictures | Sound, claim: Claim, latest_s: float, stretch: Stretch) -> list[str]:
     warnings = list(source.warnings)
     if source.damage.packets:
         warnings.append(f"{source.damage.packets} damaged packets of the {name} were skipped")
     end_s = claim.end_s if stretch.end_s is None else min(claim.end_s, stretch.end_s)
     reached_s = source.ended_s if claim.of_stream else latest_s
-    # The length of an mp3 file is an estimate from its bit rate.
-    if source.ended_s is not None and reached_s is not None and end_s - reached_s > EARLY_S and container != "mp3":
+    if source.ended_s is not None and reached_s is not None and end_s - reached_s > EARLY_S:
         warnings.append(f"the {name} ends early, at {source.ended_s:.2f} s of {end_s:.2f} s")
     return warnings
 

@@ -197,8 +197,8 @@ def _run_start(stream: Any, origin: float, starts_s: float, rate_hz: int, length
     After seeking the first sample kept is one on which an output sample lies when read from the start, so that the
     resampling filter sits at the same places and seeking changes nothing.
     """
-    if sought and stream.start_time is not None:
-        first_s = float(stream.start_time * stream.time_base) - origin
+    if sought:
+        first_s = float((stream.start_time or 0) * stream.time_base) - origin
         index = round((starts_s - first_s) * rate_hz)
         skipped = -index % (rate_hz // gcd(rate_hz, SAMPLE_RATE_HZ))
         if skipped < length:
