@@ -23,7 +23,7 @@ from mesmer.corpora.base import Corpus
 from mesmer.emotions import SIX_EMOTIONS
 from mesmer.errors import MediaError
 from mesmer.media.facts import Frame, MediaFacts, SoundBlock
-from mesmer.records import Utterance
+from mesmer.records import Clip, Utterance
 from mesmer.signals.mtcnn import Detections
 
 
@@ -127,3 +127,19 @@ def made_corpus(root: Path, made: Sequence[dict[str, Any]], **changes: Any) -> C
         )
     values = {"name": "made", "emotions": SIX_EMOTIONS, "utterances": tuple(utterances), "root": root} | changes
     return Corpus(**values)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def same_clip(one: Clip, other: Clip) -> bool:
+    """Equal in every bit."""
+    arrays = ("faces", "face_times_s", "face_boxes_px", "face_found", "waveform")
+    same = all(
+        getattr(one, name).dtype == getattr(other, name).dtype and np.array_equal(getattr(one, name), getattr(other, name))
+        for name in arrays
+    )
+    rest = ("id", "text", "absent", "duration_s", "warnings")
+    return same and all(getattr(one, name) == getattr(other, name) for name in rest)

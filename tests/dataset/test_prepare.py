@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from made_parts import MadeDetector, MadeReader, made_corpus, made_parts
+from made_parts import MadeDetector, MadeReader, contents, made_corpus, made_parts, same_clip
 
 from mesmer.config import PrepareSettings
 from mesmer.corpora.base import Corpus, LeftOut
@@ -23,7 +18,7 @@ from mesmer.dataset.clip import make_clip
 from mesmer.dataset.loading import PreparedDataset
 from mesmer.dataset.prepare import PrepareReport, prepare
 from mesmer.errors import ConfigError, DataError, MesmerError, StaleDatasetError
-from mesmer.records import SPLITS, Clip
+from mesmer.records import SPLITS
 
 SETTINGS = PrepareSettings()
 MIXED: list[dict[str, Any]] = [
@@ -42,22 +37,8 @@ MIXED: list[dict[str, Any]] = [
 ]
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
-
-
 def run(corpus: Corpus, out: Path, **changes: Any) -> PrepareReport:
     return prepare(corpus, out, **{"settings": SETTINGS, "workers": 0, "parts": made_parts} | changes)
-
-
-def same_clip(one: Clip, other: Clip) -> bool:
-    arrays = ("faces", "face_times_s", "face_boxes_px", "face_found", "waveform")
-    same = all(
-        getattr(one, name).dtype == getattr(other, name).dtype and np.array_equal(getattr(one, name), getattr(other, name))
-        for name in arrays
-    )
-    rest = ("id", "text", "absent", "duration_s", "warnings")
-    return same and all(getattr(one, name) == getattr(other, name) for name in rest)
 
 
 def test_rows_arrive_bit_for_bit_or_are_in_quarantine(tmp_path: Path) -> None:
@@ -193,7 +174,7 @@ def test_a_worker_that_dies_costs_only_its_clip(tmp_path: Path) -> None:
     made = [{}] * 12
     made[3] = {"die": True}
     made[6] = {"die_once": str(tmp_path / "died")}
-    report = run(made_corpus(tmp_path / "raw", made), tmp_path / "out", workers=2)
+    report = run(made_corpus(tmp_path / "raw", made), tmp_path / "out", workers=1)
     assert (report.rows_out, report.quarantined) == (11, 1)
     assert (tmp_path / "died").exists()
     line = json.loads((tmp_path / "out" / "quarantine.jsonl").read_text())
@@ -307,77 +288,3 @@ def test_the_columns_are_stored_small(tmp_path: Path) -> None:
     group = pq.ParquetFile(tmp_path / "out" / "train-00000-of-00001.parquet").metadata.row_group(0)
     sound = next(column for column in map(group.column, range(group.num_columns)) if "waveform" in column.path_in_schema)
     assert sound.total_compressed_size < 2.2 * 4 * 8 * 16_000  # white noise: 16 bits each and little more
-
-
-SCRIPT = """
-import sys
-sys.path.insert(0, sys.argv[1])
-from pathlib import Path
-from made_parts import made_corpus, made_parts
-from mesmer.config import PrepareSettings
-from mesmer.dataset.prepare import prepare
-if __name__ == "__main__":
-    corpus = made_corpus(Path(sys.argv[2]), [{"hang_s": 0.02}] * 48)
-    prepare(corpus, Path(sys.argv[3]), settings=PrepareSettings(), workers=int(sys.argv[4]), parts=made_parts,
-            progress=lambda done, total: print(done, flush=True))
-"""
-
-
-def killed_and_finished(tmp_path: Path, workers: int, kills: list[int]) -> list[int]:
-    """Kill the preparation each time it has done so many utterances more, then let it finish; return where runs began."""
-    script = tmp_path / "run.py"
-    script.write_text(SCRIPT)
-    words = [str(Path(__file__).parent), str(tmp_path / "raw"), str(tmp_path / "out"), str(workers)]
-    began = []
-    for more in [*kills, 1000]:
-        process = subprocess.Popen([sys.executable, str(script), *words], stdout=subprocess.PIPE, text=True)
-        assert process.stdout is not None
-        start: int | None = None
-        for line in process.stdout:
-            start = int(line) if start is None else start
-            if int(line) >= start + more:
-                os.kill(process.pid, signal.SIGKILL)
-                break
-        process.stdout.close()
-        assert process.wait() == (0 if more == 1000 else -signal.SIGKILL)
-        assert start is not None
-        began.append(start)
-    return began
-
-
-@pytest.mark.parametrize(("workers", "kills"), [(0, [0, 4, 12]), (2, [8])])
-def test_killed_and_finished_is_the_same_to_the_byte(tmp_path: Path, workers: int, kills: list[int]) -> None:
-    began = killed_and_finished(tmp_path, workers, kills)
-    lost = max(1, workers) * 4
-    done = 0
-    for start, more in zip(began, [*kills, 0], strict=True):
-        assert start >= done  # what was done stays done
-        assert start <= done + lost  # and no more is there than could be
-        done = start + more
-    run(made_corpus(tmp_path / "raw", [{"hang_s": 0.02}] * 48), tmp_path / "whole")
-    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
-
-
-def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
-    script = tmp_path / "run.py"
-    script.write_text(SCRIPT)
-    words = [str(Path(__file__).parent), str(tmp_path / "raw"), str(tmp_path / "out"), "1"]
-    process = subprocess.Popen(
-        [sys.executable, str(script), *words], stdout=subprocess.PIPE, text=True, start_new_session=True
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if int(line) >= 4:
-            process.kill()
-            break
-    process.stdout.close()
-    process.wait()
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        try:
-            os.killpg(process.pid, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGKILL)
-    pytest.fail("a worker outlived its parent")

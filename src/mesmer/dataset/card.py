@@ -29,6 +29,7 @@ _COLUMNS = """\
 | `faces` | S face crops, 48 x 48 RGB, one after another: `np.frombuffer(x, np.uint8).reshape(-1, 48, 48, 3)` |
 | `face_times_s`, `face_boxes_px`, `face_found` | S times; S x 4 corners in the frame; False where the crop is the centre |
 | `waveform` | 16-bit samples, mono, 16 kHz |
+| `checksum` | CRC-32 of the row |
 """
 
 

@@ -5,8 +5,10 @@ Letters: S faces, T sound samples, L emotions.
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,7 @@ SCHEMA = pa.schema(
         pa.field("face_found", pa.list_(pa.bool_()), nullable=False),  # (S,)
         pa.field("faces", pa.binary(), nullable=False),  # S * 48 * 48 * 3 bytes, RGB
         pa.field("waveform", pa.list_(pa.int16()), nullable=False),  # (T,) at 16 kHz
+        pa.field("checksum", pa.uint32(), nullable=False),  # CRC-32 of the other columns; see ``_checksum``
     ]
 )
 
@@ -50,7 +53,8 @@ def make_row(
     utterance: Utterance, clip: Clip, *, media: str, sound_media: str | None, emotions: Sequence[str]
 ) -> dict[str, Any]:
     """Return the row of a clip. ``media`` and ``sound_media`` are the paths as they shall be stored."""
-    return {
+    labels = None if utterance.labels is None else label_vector(utterance.labels, emotions)
+    row = {
         "id": utterance.id,
         "media": media,
         "sound_media": sound_media,
@@ -59,7 +63,7 @@ def make_row(
         "speaker": utterance.speaker,
         "dialogue": utterance.dialogue,
         "text": clip.text,
-        "labels": None if utterance.labels is None else label_vector(utterance.labels, emotions),
+        "labels": None if labels is None else np.array(labels, dtype=np.float32),
         "duration_s": clip.duration_s,
         **{f"absent_{name}": clip.absent.get(name) for name in MODALITIES},
         "warnings": list(clip.warnings),
@@ -69,6 +73,7 @@ def make_row(
         "faces": clip.faces.tobytes(),
         "waveform": to_pcm16(clip.waveform),
     }
+    return row | {"checksum": _checksum(row)}
 
 
 def make_table(rows: Sequence[dict[str, Any]]) -> pa.Table:
@@ -81,33 +86,58 @@ def read_clip(table: pa.Table, row: int, *, file: Path) -> Clip:
     """Return the clip in a row of a table of ``SCHEMA``; its arrays are its own.
 
     Raises:
-        DataError: lengths do not fit each other, or a number is not finite; names ``file`` and the utterance.
+        DataError: the row does not fit its checksum, lengths do not fit each other, or a number is not finite; names
+            ``file`` and the utterance.
     """
-    cell = {
-        field.name: table.column(field.name)[row] for field in SCHEMA if field.name not in ("faces", "waveform", "labels")
-    }
-    plain = {name: value.as_py() for name, value in cell.items() if not name.startswith("face_")}
-    lists = [cell["face_times_s"], cell["face_boxes_px"], cell["face_found"], table.column("waveform")[row]]
-    if any(not value.is_valid or value.values.null_count for value in lists):
-        raise DataError("a number is missing", file=file, field=f"utterance {plain['id']!r}")
-    times_s, boxes_px, found, samples = (value.values.to_numpy(zero_copy_only=False) for value in lists)
-    faces = np.frombuffer(table.column("faces")[row].as_buffer() or b"", dtype=np.uint8)
+    cell = {field.name: _value(table.column(field.name)[row]) for field in SCHEMA}
+
+    def refuse(message: str) -> DataError:
+        return DataError(message, file=file, field=f"utterance {cell['id']!r}", remedy="prepare the corpus again")
+
+    if _checksum(cell) != cell["checksum"]:
+        raise refuse("the row is damaged: its checksum differs")
+    times_s, boxes_px, found, faces = (cell[name] for name in ("face_times_s", "face_boxes_px", "face_found", "faces"))
     steps = len(times_s)
     if (len(faces), len(boxes_px), len(found)) != (steps * FACE_BYTES, steps * 4, steps):
-        raise DataError(
-            "faces, their boxes and their times differ in number", file=file, field=f"utterance {plain['id']!r}"
-        )
-    if not (np.isfinite(times_s).all() and np.isfinite(boxes_px).all() and math.isfinite(plain["duration_s"])):
-        raise DataError("a time or a box is not a finite number", file=file, field=f"utterance {plain['id']!r}")
+        raise refuse("faces, their boxes and their times differ in number")
+    if not (np.isfinite(times_s).all() and np.isfinite(boxes_px).all() and math.isfinite(cell["duration_s"])):
+        raise refuse("a time or a box is not a finite number")
     return Clip(
-        id=plain["id"],
-        faces=faces.reshape(steps, FACE_PX, FACE_PX, 3).copy(),
-        face_times_s=times_s.astype(np.float64),
-        face_boxes_px=boxes_px.astype(np.float32).reshape(steps, 4),
-        face_found=found.astype(np.bool_),
-        waveform=from_pcm16(samples),
-        text=plain["text"],
-        absent={name: plain[f"absent_{name}"] for name in MODALITIES if plain[f"absent_{name}"] is not None},
-        duration_s=plain["duration_s"],
-        warnings=tuple(plain["warnings"]),
+        id=cell["id"],
+        faces=np.frombuffer(faces, dtype=np.uint8).reshape(steps, FACE_PX, FACE_PX, 3).copy(),
+        face_times_s=times_s.copy(),
+        face_boxes_px=boxes_px.reshape(steps, 4).copy(),
+        face_found=found.copy(),
+        waveform=from_pcm16(cell["waveform"]),
+        text=cell["text"],
+        absent={name: cell[f"absent_{name}"] for name in MODALITIES if cell[f"absent_{name}"] is not None},
+        duration_s=cell["duration_s"],
+        warnings=tuple(cell["warnings"]),
     )
+
+
+def _value(scalar: pa.Scalar) -> Any:
+    """Return a cell as :func:`make_row` had it: lists of numbers as arrays, the rest as plain types."""
+    numbers = pa.types.is_list(scalar.type) and not pa.types.is_string(scalar.type.value_type)
+    # A missing number would turn whole numbers into floats; as a plain list it fits no checksum.
+    return scalar.values.to_numpy(zero_copy_only=False) if numbers and _complete(scalar) else scalar.as_py()
+
+
+def _complete(scalar: pa.Scalar) -> bool:
+    return bool(scalar.is_valid) and scalar.values.null_count == 0
+
+
+def _checksum(row: Mapping[str, Any]) -> int:
+    """Return the CRC-32 of a row's columns, in their order: names, lengths and content.
+
+    Pages have checksums of their own, but their headers have none, and a changed header can change what is read.
+    """
+    total = 0
+    for field in SCHEMA:
+        if field.name != "checksum":
+            value = row[field.name]
+            if isinstance(value, np.ndarray):
+                value = value.tobytes()
+            data = value if isinstance(value, bytes) else json.dumps(value).encode()
+            total = zlib.crc32(data, zlib.crc32(f"{field.name} {len(data)} ".encode(), total))
+    return total
