@@ -93,8 +93,8 @@ def draw_envelope(rng: np.random.Generator, *, emotion: str, intensity: float, d
     """Draw when and how strongly an emotion shows in a face; it is at its apex for at least half of the time."""
     onset_s = float(rng.uniform(-0.15, 0.12)) * duration_s
     apex_s = onset_s + float(rng.uniform(0.15, 0.30))
-    end_s = float(rng.uniform(0.92, 1.25)) * duration_s
-    offset_s = end_s - float(rng.uniform(0.15, 0.30))
+    offset_s = float(rng.uniform(0.82, 0.98)) * duration_s
+    end_s = offset_s + float(rng.uniform(0.15, 0.30))  # some faces still show it when the clip ends
     # A faint emotion still moves a face visibly: towards intensity 0 it keeps half of the full movement.
     amplitude = 0.5 + 0.5 * intensity
     return Envelope(emotion=emotion, amplitude=amplitude, onset_s=onset_s, apex_s=apex_s, offset_s=offset_s, end_s=end_s)
