@@ -8,7 +8,12 @@ from pathlib import Path
 
 import av
 import numpy as np
+import pytest
 from numpy.typing import NDArray
+
+from mesmer.errors import MediaError
+from mesmer.media.reader import MediaReader
+from mesmer.media.writer import write_video
 
 
 def gray(level: float, *, width: int = 64, height: int = 48) -> NDArray[np.uint8]:
@@ -46,7 +51,7 @@ def write_media(
     video_codec: str = "libx264",
     video_options: dict[str, str] | None = None,
     pixel_format: str = "yuv420p",
-    video_time_base: Fraction = Fraction(1, 90_000),
+    video_time_base: Fraction | None = None,
     sound: NDArray[np.float64] | None = None,
     rate_hz: int = 16_000,
     layout: str = "mono",
@@ -70,7 +75,9 @@ def write_media(
             video.height, video.width = pictures[0].shape[:2]
             video.pix_fmt = pixel_format
             video.codec_context.thread_count = 1
-            video.codec_context.time_base = video_time_base
+            # MPEG-4 part 2 counts time in at most 65535 parts of a second.
+            usual = 1 / Fraction(fps) if video_codec == "mpeg4" else Fraction(1, 90_000)
+            video.codec_context.time_base = video_time_base or usual
         if sound is not None:
             sound = np.atleast_2d(sound)
             audio = container.add_stream(audio_codec, rate=rate_hz, layout=layout)
@@ -114,3 +121,36 @@ def strength(samples: NDArray[np.float32], frequency_hz: float, rate_hz: int = 1
     """Amplitude of one frequency in a run of samples, by projection on a complex sinusoid."""
     phase = np.exp(-2j * np.pi * frequency_hz * np.arange(len(samples)) / rate_hz)
     return float(2 * np.abs(np.mean(samples * phase)))
+
+
+def good_clip(folder: Path) -> Path:
+    """Three seconds of picture and sound with nothing wrong in them."""
+    path = folder / "good.mp4"
+    write_video(path, [gray(100 + k) for k in range(75)], 25, tone(440, 3, 16_000).astype(np.float32))
+    return path
+
+
+def serves(reader: MediaReader, good: Path) -> None:
+    """Check that a reader reads :func:`good_clip`, whatever it went through before."""
+    media = reader.read(good)
+    assert len(media.frames) == 6
+    assert len(media.waveform) >= 48_000
+
+
+def failure(reader: MediaReader, path: Path, **arguments: object) -> MediaError:
+    """The one error a file ends in; it is one line and names the file."""
+    with pytest.raises(MediaError) as caught:
+        reader.read(path, **arguments)
+    assert "\n" not in str(caught.value)
+    assert str(path) in str(caught.value)
+    return caught.value
+
+
+def frames_or_corrupt(reader: MediaReader, path: Path) -> list[np.ndarray]:
+    """Frames of a file of which nothing but a kind of error is known: those it gives, or none and the right error."""
+    try:
+        return reader.read(path).frames
+    except MediaError as caught:
+        error = caught
+    assert error.kind == "corrupt"
+    return []

@@ -196,7 +196,7 @@ def _end(
     """The last answer: what is absent and why, and what was odd."""
     sources = [source for source in (pictures, sound) if source is not None]
     if sources and all(source.empty for source in sources) and any(source.damage.packets for source in sources):
-        raise Refusal("corrupt", "nothing in it can be decoded")
+        raise Refusal("corrupt", "nothing in it can be decoded, or not in the memory allowed")
     video_absent = None if stretch.want_video else "not asked"
     audio_absent = None if stretch.want_audio else "not asked"
     if stretch.want_video and (pictures is None or pictures.empty):
