@@ -49,6 +49,24 @@ def test_site_graph_is_symmetric() -> None:
             assert other == sites.count or int(table[other, 8 - tap]) == row
 
 
+@pytest.mark.parametrize("density", [0.1, 0.4, 0.8, 1.0])
+def test_tap_groups_leave_out_only_absent_neighbours(density: float) -> None:
+    sites = sites_of((3, 9, 8), density)
+    groups, place = sites.tap_groups
+    found: list[dict[int, int]] = []
+    for group in groups:
+        taps = range(group.first, group.last)
+        numbers = [3 * (t % 3) + t // 3 if group.columns else t for t in taps]
+        found += [dict(zip(numbers, row, strict=True)) for row in group.table.tolist()]
+    assert len(found) == sites.count
+    for row in range(sites.count):
+        table, mine = sites.neighbours[row].tolist(), found[int(place[row])]
+        assert all(mine.get(tap, sites.count) == table[tap] for tap in range(9))
+        sides = ([0, 1, 2], [6, 7, 8]), ([0, 3, 6], [2, 5, 8])
+        lacking = [sum(all(table[t] == sites.count for t in side) for side in pair) for pair in sides]
+        assert len(mine) == 9 - 3 * (lacking[0] or lacking[1])
+
+
 def test_dense_maps_come_back() -> None:
     x = torch.randn(3, 4, 5, 6)
     maps = SparseMaps.from_dense(x)

@@ -13,7 +13,7 @@ import torch
 from torch.nn import functional as F
 
 from mesmer.nn.active_sites import ActiveSites
-from mesmer.nn.convolution_paths import gathered_convolution, weight_matrix
+from mesmer.nn.convolution_paths import TapMatrices, gathered_convolution
 from mesmer.nn.native import Kernels, build, kernels, native_kernels
 
 needs_kernels = pytest.mark.skipif(native_kernels() is None, reason="no compiled kernels here")
@@ -138,7 +138,7 @@ def test_a_build_for_avx2_computes_the_same(fresh: Path, monkeypatch: pytest.Mon
     kernels._check(narrow)
     rows, sites = rows_and_sites(70)
     weight, gradient = torch.randn(37, 70, 3, 3) / 25, torch.randn(sites.count, 37)
-    expected = gathered_convolution(rows, sites.neighbours, weight_matrix(weight))
+    expected = gathered_convolution(rows, sites, TapMatrices.of(weight))
     found = narrow.convolve(rows, sites.neighbours, narrow.pack(weight), out_channels=37)
     assert (found - expected).abs().max() < 1e-5
     wide = native_kernels()
@@ -161,14 +161,14 @@ def test_convolution_and_gradients_equal_the_torch_path(c_in: int, c_out: int) -
     rows, sites = rows_and_sites(c_in)
     weight, bias = torch.randn(c_out, c_in, 3, 3) / (3 * c_in**0.5), torch.randn(c_out)
     for relu in (False, True):
-        expected = gathered_convolution(rows, sites.neighbours, weight_matrix(weight), bias=bias, relu=relu)
+        expected = gathered_convolution(rows, sites, TapMatrices.of(weight), bias=bias, relu=relu)
         packed = compiled.pack(weight)
         found = compiled.convolve(rows, sites.neighbours, packed, out_channels=c_out, bias=bias, relu=relu)
         assert (found - expected).abs().max() < 1e-5
     gradient = torch.randn(sites.count, c_out)
-    mirrored = weight_matrix(weight.flip(2, 3).transpose(0, 1))
+    mirrored = TapMatrices.of(weight.flip(2, 3).transpose(0, 1))
     backward = compiled.convolve(gradient, sites.neighbours, compiled.pack(weight, backward=True), out_channels=c_in)
-    assert (backward - gathered_convolution(gradient, sites.neighbours, mirrored)).abs().max() < 1e-4
+    assert (backward - gathered_convolution(gradient, sites, mirrored)).abs().max() < 1e-4
     padded = torch.cat([rows, torch.zeros(1, c_in)])
     by_tap = torch.stack([gradient.t() @ padded[sites.neighbours[:, t].long()] for t in range(9)], 2)
     found = compiled.weight_gradient(rows, sites.neighbours, gradient)
@@ -186,8 +186,8 @@ def test_bfloat16_rounds_its_inputs_and_adds_up_in_float32(c_in: int) -> None:
     narrow = rows.bfloat16()
     packed = compiled.pack(weight, dtype=torch.bfloat16)
     found = compiled.convolve(narrow, sites.neighbours, packed, out_channels=40, bias=bias, relu=True)
-    exact = weight_matrix(weight.bfloat16().float())
-    expected = gathered_convolution(narrow.float(), sites.neighbours, exact, bias=bias, relu=True)
+    exact = TapMatrices.of(weight.bfloat16().float())
+    expected = gathered_convolution(narrow.float(), sites, exact, bias=bias, relu=True)
     assert found.dtype == torch.bfloat16
     assert ((found.float() - expected).abs() <= 0.005 * expected.abs() + 1e-4).all()  # one rounding, at the end
 

@@ -18,6 +18,22 @@ TAPS = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1))
 
 
 @dataclass(frozen=True)
+class TapGroup:
+    """Active sites that lack the same side of their neighbourhood, and the taps that are left.
+
+    Attributes:
+        columns: whether the taps are read column by column; else row by row.
+        first, last: the taps in that order, ``first`` up to but not ``last``; whole rows or columns of the kernel.
+        table: int32 (m, last - first), the row at each tap of each of the m sites.
+    """
+
+    columns: bool
+    first: int
+    last: int
+    table: Tensor
+
+
+@dataclass(frozen=True)
 class SparseMaps:
     """Feature maps that hold features at active sites only; everywhere else they are zero.
 
@@ -122,6 +138,30 @@ class ActiveSites:
         centre = (y + 2 * self.map_of_site + 1) * wide + self.flat - y * self.width + 1
         steps = torch.tensor([dy * wide + dx for dy, dx in TAPS], device=centre.device)
         return self.row_grid.flatten()[centre[:, None] + steps]
+
+    @cached_property
+    def tap_groups(self) -> tuple[tuple[TapGroup, ...], Tensor]:
+        """The sites in groups, and int64 (N,), where each site stands when the groups follow one another.
+
+        A site without any neighbour above (or below, or on a side) needs no products for those three taps. Sites are
+        grouped by what they lack above and below, and those that lack nothing there by what they lack left and right.
+        """
+        near = (self.neighbours < self.count).view(-1, 3, 3)
+        above, below = near[:, 0].any(1).long(), near[:, 2].any(1).long()
+        left, right = near[:, :, 0].any(1).long(), near[:, :, 2].any(1).long()
+        rows, columns = 3 - 2 * above - below, 3 - 2 * left - right  # 2: nothing before, 1: nothing behind, 3: neither
+        kind = torch.where(rows > 0, rows, torch.where(columns > 0, 4 + columns, 0))
+        order = kind.argsort(stable=True)
+        place = torch.empty_like(order).scatter_(0, order, torch.arange(self.count, device=order.device))
+        groups = []
+        for number, members in enumerate(order.split(torch.bincount(kind, minlength=8).tolist())):
+            if len(members):
+                lacking = number % 4
+                first, last = (3 if lacking & 2 else 0), (6 if lacking & 1 else 9)
+                table = self.neighbours.index_select(0, members).view(-1, 3, 3)
+                table = table.transpose(1, 2) if number >= 4 else table
+                groups.append(TapGroup(number >= 4, first, last, table.reshape(-1, 9)[:, first:last].contiguous()))
+        return tuple(groups), place
 
     @cached_property
     def pooled_kept(self) -> Tensor:

@@ -1,20 +1,22 @@
 """Four ways to compute one submanifold 3x3 convolution; the values agree up to rounding.
 
-``masked`` convolves densely over maps that are zero outside the active sites. ``torch`` gathers the nine neighbours of each
-row and multiplies once, in chunks that stay in the cache. ``native`` is the compiled kernel that skips absent neighbours.
+``masked`` convolves densely over maps that are zero outside the active sites. ``torch`` gathers the neighbours of each row
+side by side and multiplies once, in chunks that stay in the cache; sites that lack a whole side of their neighbourhood are
+taken together and spared its three taps. ``native`` is the compiled kernel that skips every absent neighbour.
 Shape letters: N active sites, C_in and C_out channels, R rows of a chunk.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mesmer.nn.active_sites import ActiveSites, dense_from_rows
+from mesmer.nn.active_sites import ActiveSites, TapGroup, dense_from_rows
 from mesmer.nn.native import Kernels, native_kernels
 
 Backend = Literal["auto", "masked", "torch", "native"]
@@ -65,7 +67,7 @@ def convolve(rows: Tensor, sites: ActiveSites, weight: Tensor, path: Path) -> Te
         return masked_convolution(rows, sites, weight)
     if path == "native" and rows.dtype == torch.float32 and rows.device.type == "cpu":
         return _NativeConvolution.apply(rows, weight, sites.neighbours)
-    return _GatheredConvolution.apply(rows, weight, sites.neighbours)
+    return _GatheredConvolution.apply(rows, weight, sites)
 
 
 def masked_convolution(rows: Tensor, sites: ActiveSites, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -75,63 +77,96 @@ def masked_convolution(rows: Tensor, sites: ActiveSites, weight: Tensor, bias: T
     return out if sites.is_full else out.index_select(0, sites.flat)
 
 
+@dataclass(frozen=True)
+class TapMatrices:
+    """A weight as the torch path multiplies by it, (9 * C_in, C_out): taps row by row, and column by column."""
+
+    by_rows: Tensor
+    by_columns: Tensor
+
+    @classmethod
+    def of(cls, weight: Tensor) -> TapMatrices:
+        """Return the matrices of a weight (C_out, C_in, 3, 3)."""
+        c_out = weight.shape[0]
+        return cls(weight.permute(2, 3, 1, 0).reshape(-1, c_out), weight.permute(3, 2, 1, 0).reshape(-1, c_out))
+
+    def part(self, group: TapGroup, channels: int) -> Tensor:
+        """Return the lines of the group's taps, without copying."""
+        matrix = self.by_columns if group.columns else self.by_rows
+        return matrix[group.first * channels : group.last * channels]
+
+
 def gathered_convolution(
-    rows: Tensor, neighbours: Tensor, matrix: Tensor, *, bias: Tensor | None = None, relu: bool = False
+    rows: Tensor, sites: ActiveSites, matrices: TapMatrices, *, bias: Tensor | None = None, relu: bool = False
 ) -> Tensor:
-    """The torch path: ``matrix`` (9 * C_in, C_out) is the weight in the order of the neighbour table."""
-    out = rows.new_empty(neighbours.shape[0], matrix.shape[1])
-    for start, stop, gathered in _gathered_chunks(rows, neighbours):
+    """The torch path: rows (N, C_out) from ``rows`` (N, C_in)."""
+    groups, place = sites.tap_groups
+    out = rows.new_empty(sites.count, matrices.by_rows.shape[1])
+    for group, start, stop, gathered in _gathered_chunks(rows, groups):
+        matrix, target = matrices.part(group, rows.shape[1]), out[start:stop]
         if bias is None:
-            torch.mm(gathered, matrix, out=out[start:stop])
+            torch.mm(gathered, matrix, out=target)
         else:
-            torch.addmm(bias, gathered, matrix, out=out[start:stop])
+            torch.addmm(bias, gathered, matrix, out=target)
         if relu:
-            out[start:stop].relu_()
-    return out
+            target.relu_()
+    return out if len(groups) < 2 else out.index_select(0, place)
 
 
-def weight_matrix(weight: Tensor) -> Tensor:
-    """Return (9 * C_in, C_out) from (C_out, C_in, 3, 3)."""
-    return weight.permute(2, 3, 1, 0).reshape(-1, weight.shape[0])
+def _gathered_chunks(rows: Tensor, groups: Sequence[TapGroup]) -> Iterator[tuple[TapGroup, int, int, Tensor]]:
+    """Yield (group, start, stop, (R, taps * C_in)): the neighbours' features side by side, zero where there is none.
 
-
-def _gathered_chunks(rows: Tensor, neighbours: Tensor) -> Iterator[tuple[int, int, Tensor]]:
-    """Yield (start, stop, (R, 9 * C_in)): the neighbours' features side by side, zero where there is none."""
-    count, channels = neighbours.shape[0], rows.shape[1]
+    ``start`` and ``stop`` count the sites in the order of the groups.
+    """
+    channels = rows.shape[1]
     most = _CHUNK_FLOATS_CPU if rows.device.type == "cpu" else _CHUNK_FLOATS_OTHER
-    size = min(max(most // (9 * channels), 64), max(count, 1))
+    largest = max((len(group.table) for group in groups), default=0)
+    size = min(max(most // (9 * channels), 64), max(largest, 1))
     with_zero = torch.cat([rows, rows.new_zeros(1, channels)])  # the row that absent neighbours point to
     buffer = rows.new_empty(9 * size, channels)
-    for start in range(0, count, size):
-        stop = min(count, start + size)
-        part = buffer[: 9 * (stop - start)]
-        torch.index_select(with_zero, 0, neighbours[start:stop].reshape(-1), out=part)
-        yield start, stop, part.view(stop - start, 9 * channels)
+    begin = 0
+    for group in groups:
+        count, taps = group.table.shape
+        for start in range(0, count, size):
+            stop = min(count, start + size)
+            part = buffer[: taps * (stop - start)]
+            torch.index_select(with_zero, 0, group.table[start:stop].reshape(-1), out=part)
+            yield group, begin + start, begin + stop, part.view(stop - start, taps * channels)
+        begin += count
 
 
 class _GatheredConvolution(torch.autograd.Function):
     """The torch path with its gradient: the same routine with mirrored, swapped weights, and one product per chunk."""
 
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, weight: Tensor, neighbours: Tensor) -> Tensor:
-        ctx.save_for_backward(rows, weight, neighbours)
-        return gathered_convolution(rows, neighbours, weight_matrix(weight))
+    def forward(ctx: Any, rows: Tensor, weight: Tensor, sites: ActiveSites) -> Tensor:
+        ctx.save_for_backward(rows, weight)
+        ctx.sites = sites
+        return gathered_convolution(rows, sites, TapMatrices.of(weight))
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
-        rows, weight, neighbours = ctx.saved_tensors
-        gradient = gradient.contiguous()
+        rows, weight = ctx.saved_tensors
         to_rows = to_weight = None
         if ctx.needs_input_grad[0]:
-            mirrored = weight.flip(2, 3).transpose(0, 1)
-            to_rows = gathered_convolution(gradient, neighbours, weight_matrix(mirrored))
+            mirrored = TapMatrices.of(weight.flip(2, 3).transpose(0, 1))
+            to_rows = gathered_convolution(gradient.contiguous(), ctx.sites, mirrored)
         if ctx.needs_input_grad[1]:
-            c_out, c_in = weight.shape[:2]
-            total = weight.new_zeros(9 * c_in, c_out)
-            for start, stop, gathered in _gathered_chunks(rows, neighbours):
-                total.addmm_(gathered.t(), gradient[start:stop])
-            to_weight = total.view(3, 3, c_in, c_out).permute(3, 2, 0, 1).contiguous()
+            to_weight = _weight_gradient(rows, ctx.sites, gradient)
         return to_rows, to_weight, None
+
+
+def _weight_gradient(rows: Tensor, sites: ActiveSites, gradient: Tensor) -> Tensor:
+    """Return (C_out, C_in, 3, 3)."""
+    c_in, c_out = rows.shape[1], gradient.shape[1]
+    groups, place = sites.tap_groups
+    if len(groups) > 1:
+        gradient = torch.empty_like(gradient).index_copy_(0, place, gradient)
+    totals = TapMatrices(rows.new_zeros(9 * c_in, c_out), rows.new_zeros(9 * c_in, c_out))
+    for group, start, stop, gathered in _gathered_chunks(rows, groups):
+        totals.part(group, c_in).addmm_(gathered.t(), gradient[start:stop])
+    by_rows, by_columns = (total.view(3, 3, c_in, c_out) for total in (totals.by_rows, totals.by_columns))
+    return (by_rows + by_columns.transpose(0, 1)).permute(3, 2, 0, 1).contiguous()
 
 
 class _NativeConvolution(torch.autograd.Function):

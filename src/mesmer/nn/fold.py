@@ -8,6 +8,7 @@ Shape letters: n maps, C channels, H height, W width, N active sites.
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +18,7 @@ from torch.nn import functional as F
 
 from mesmer.errors import ConfigError
 from mesmer.nn.active_sites import ActiveSites
-from mesmer.nn.convolution_paths import Path, gathered_convolution, kernels_for, masked_convolution, weight_matrix
+from mesmer.nn.convolution_paths import Path, TapMatrices, gathered_convolution, kernels_for, masked_convolution
 from mesmer.nn.folded_stem import FoldedStem, bias_of, fused
 from mesmer.nn.sparse_trunk import SparseTrunk
 from mesmer.nn.submanifold import SubmanifoldLayer
@@ -77,7 +78,7 @@ class FoldedSubmanifoldLayer(nn.Module):
         self.in_channels, self.out_channels, self.dtype = layer.in_channels, layer.out_channels, dtype
         self.register_buffer("weight", exact.weight.detach().contiguous())
         self.register_buffer("bias", bias_of(exact))
-        self._prepared: dict[tuple[Path, torch.device], Tensor] = {}
+        self._prepared: dict[tuple[Path, torch.device], Any] = {}
 
     def forward(self, rows: Tensor, sites: ActiveSites, path: Path = "masked") -> Tensor:
         """Return (N, C_out) from ``rows`` (N, C_in)."""
@@ -91,8 +92,8 @@ class FoldedSubmanifoldLayer(nn.Module):
         bias = self.bias.to(self.dtype)
         if path == "masked":
             return masked_convolution(rows, sites, self._dense_weight(), bias).relu_()
-        matrix = self._ready("torch", lambda: weight_matrix(self.weight).to(self.dtype))
-        return gathered_convolution(rows, sites.neighbours, matrix, bias=bias, relu=True)
+        matrices = self._ready("torch", lambda: TapMatrices.of(self.weight.to(self.dtype)))
+        return gathered_convolution(rows, sites, matrices, bias=bias, relu=True)
 
     def dense(self, maps: Tensor) -> Tensor:
         """Return (n, C_out, H, W) from dense ``maps`` (n, C_in, H, W)."""
@@ -103,10 +104,10 @@ class FoldedSubmanifoldLayer(nn.Module):
         """int64 (maps,), multiply-adds executed for maps whose active sites see so many active taps."""
         return taps_per_map * (self.in_channels * self.out_channels)
 
-    def _dense_weight(self) -> Tensor:
+    def _dense_weight(self) -> Any:
         return self._ready("masked", lambda: self.weight.to(self.dtype, memory_format=torch.channels_last))
 
-    def _ready(self, path: Path, make: Any) -> Tensor:
+    def _ready(self, path: Path, make: Callable[[], Any]) -> Any:
         """Return the weight as ``path`` wants it, made on first use."""
         key = (path, self.bias.device)
         if key not in self._prepared:

@@ -14,7 +14,7 @@ from mesmer.nn.convolution_paths import kernels_for
 from mesmer.nn.native import StemWeights
 from mesmer.nn.vgg import ConvolutionStem
 
-MAPS_AT_ONCE = 64
+MAPS_AT_ONCE = 32
 """The torch path works through its maps in groups of this size: what passes between its layers stays in the cache."""
 
 

@@ -5,6 +5,8 @@ Shape letters: N active sites that come in, C channels, H height, W width, D que
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -52,6 +54,7 @@ class CrossModalSparseBlock(nn.Module):
             logit_scale=settings.logit_scale,
             salient_start=settings.salient_start,
         )
+        self.choose: Callable[..., Tensor] = nucleus  # eq. 3; a benchmark or an ablation may choose otherwise
         self.first = SubmanifoldLayer(in_channels, out_channels)
         self.second = SubmanifoldLayer(out_channels, out_channels)
 
@@ -105,7 +108,7 @@ class CrossModalSparseBlock(nn.Module):
         with torch.set_grad_enabled(torch.is_grad_enabled() and learns):
             attention = self.attention(maps, query, kernels=kernels_for(self.settings.backend, maps.rows))
         active = None if maps.is_full else maps.kept.flatten(1)
-        kept = nucleus(attention, self.top_p, active=active)
+        kept = self.choose(attention, self.top_p, active=active)
         if self.settings.mask == "random":
             kept = random_sites(kept, active=active, seed=self.random_seed)
         return attention, kept.view(maps.kept.shape)
