@@ -57,7 +57,7 @@ def alias(path: Path) -> bytes:
     record = bytes(10) + bytes([4]) + b"disk".ljust(27, b"\0") + bytes(12)
     record += bytes([len(name)]) + name.ljust(63, b"\0") + bytes(16) + struct.pack(">HH", 1, 1) + bytes(16)
     record += struct.pack(">HH", 2, len(whole)) + whole + (b"\0" if len(whole) % 2 else b"") + struct.pack(">HH", 0xFFFF, 0)
-    return boxed(b"alis", bytes(4) + record)
+    return boxed(bytes.fromhex("616c6973"), bytes(4) + record)
 
 
 def test_a_movie_whose_pictures_lie_in_another_file(reader: MediaReader, good: Path, tmp_path: Path) -> None:
