@@ -16,7 +16,7 @@ def test_each_clip_has_a_frame_every_half_second(reader: MediaReader, ravdess_cl
     for path in ravdess_clips:
         media = reader.read(path)
         with av.open(str(path)) as container:
-            times = [frame.time for frame in container.decode(video=0)]
+            times = sorted(float(p.pts * p.time_base) for p in container.demux(video=0) if p.pts is not None)
         assert len(media.frames) == int(np.ceil((times[-1] + times[1] - times[0] - 1e-6) / 0.5))
         np.testing.assert_allclose(media.frame_times_s, np.arange(len(media.frames)) * 0.5)
         assert {frame.shape for frame in media.frames} == {(media.facts.height_px, media.facts.width_px, 3)}
