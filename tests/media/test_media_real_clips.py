@@ -16,7 +16,9 @@ def test_each_clip_has_a_frame_every_half_second(reader: MediaReader, ravdess_cl
     for path in ravdess_clips:
         media = reader.read(path)
         with av.open(str(path)) as container:
-            times = sorted(float(p.pts * p.time_base) for p in container.demux(video=0) if p.pts is not None)
+            # The edit list of some clips leaves out the last frame: its packet is there to be discarded.
+            packets = [packet for packet in container.demux(video=0) if packet.pts is not None and not packet.is_discard]
+            times = sorted(float(packet.pts * packet.time_base) for packet in packets)
         assert len(media.frames) == int(np.ceil((times[-1] + times[1] - times[0] - 1e-6) / 0.5))
         np.testing.assert_allclose(media.frame_times_s, np.arange(len(media.frames)) * 0.5)
         assert {frame.shape for frame in media.frames} == {(media.facts.height_px, media.facts.width_px, 3)}
