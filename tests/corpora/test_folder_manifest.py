@@ -113,7 +113,7 @@ BAD_CSV = [
     ("", "empty", None),
     ("\n\n", "empty", None),
     ("path,labels\n", "no rows", None),
-    ("path,lables\na.mp4,happy\n", "unknown column 'lables'", "did you mean 'labels'?"),
+    ("path,labells\na.mp4,happy\n", "unknown column 'labells'", "did you mean 'labels'?"),
     ("path,text,text\na.mp4,x,y\n", "stands twice", "line 1"),
     ("text,labels\nx,happy\n", "no column 'path'", "line 1"),
     ("path,text\na.mp4,one,two\n", "3 fields where the header has 2", "line 2"),
@@ -147,9 +147,9 @@ BAD_CSV = [
     ("path,labels\na.mp4,;\n", "no label between the separators", "line 2, labels"),
     ("path,labels\na.mp4,:0.5\n", "not the name of an emotion", "line 2, labels"),
     ("path,split\na.mp4,val\n", "unknown split 'val'", "did you mean 'valid'?"),
-    ("path,split\na.mp4,trian\n", "unknown split 'trian'", "did you mean 'train'?"),
+    ("path,split\na.mp4,trainn\n", "unknown split 'trainn'", "did you mean 'train'?"),
     ("path,split\na.mp4,train\nb.mp4,\n", "1 of 2 rows have no split", "line 3, split"),
-    (b"path,text\na.mp4,caf\xe9\n", "byte 10 is not UTF-8", "line 2"),
+    (b"path,text\na.mp4,Ren\xe9\n", "byte 10 is not UTF-8", "line 2"),
     ("path\na.mp4\n".encode("utf-16"), "UTF-16", "line 1"),
     (b"path\na.mp4\x00\n", "zero byte", "line 2"),
     ("path,text\na.mp4," + "x" * (1024**2 + 1) + "\n", "longer than 1048576 bytes", "line 2"),
@@ -209,8 +209,8 @@ def test_bad_jsonl_is_one_clear_line(folder: Path, text: str, problem: str, plac
 
 
 def test_unknown_label_of_a_given_set(folder: Path) -> None:
-    path = write(folder, "path,labels\na.mp4,surprize\n")
-    with pytest.raises(DataError, match=r"line 2, labels: unknown label 'surprize'; did you mean 'surprise'\?"):
+    path = write(folder, "path,labels\na.mp4,surprisse\n")
+    with pytest.raises(DataError, match=r"line 2, labels: unknown label 'surprisse'; did you mean 'surprise'\?"):
         read_folder(path, emotions=SIX_EMOTIONS)
     path = write(folder, "path,labels\na.mp4,calm\n")
     with pytest.raises(DataError, match="unknown label 'calm'; known: anger, disgust"):

@@ -124,7 +124,7 @@ def test_unseen_clip_is_of_nobody_in_the_corpus() -> None:
     assert plan.carriers == {"happiness": MODALITIES}
 
 
-@pytest.mark.parametrize(("size", "seed", "problem"), [("smal", 0, "did you mean 'small'"), ("small", -1, "negative")])
+@pytest.mark.parametrize(("size", "seed", "problem"), [("smalll", 0, "did you mean 'small'"), ("small", -1, "negative")])
 def test_bad_settings(size: str, seed: int, problem: str) -> None:
     with pytest.raises(ConfigError, match=problem):
         plan_corpus(size=size, seed=seed)

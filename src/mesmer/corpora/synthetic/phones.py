@@ -94,7 +94,9 @@ _SPELLING: Mapping[str, str] = {
     "gh": "g",
     "ee": "i", "ea": "i", "oo": "u", "ou": "Ao", "ow": "Ao", "ai": "EI", "ay": "EI", "oi": "Oi", "oy": "Oi",
     "au": "O", "aw": "O",
-    "oa": "o", "ie": "i", "ei": "EI", "ey": "i", "ue": "u", "ui": "u", "er": "3", "ir": "3", "ur": "3", "ar": "Ar",
+    "oa": "o", "ie": "i", "ei": "EI", "ey": "i",
+    "ue": "u",  # codespell:ignore ue
+    "ui": "u", "er": "3", "ir": "3", "ur": "3", "ar": "Ar",
     "or": "Or",
     "a": "a", "e": "e", "i": "I", "o": "O", "u": "U", "y": "i", "b": "b", "c": "k", "d": "d", "f": "f", "g": "g",
     "h": "h",

@@ -201,10 +201,9 @@ def _formant_envelope(formants_hz: NDArray[np.float64], delivery: Delivery) -> N
         centre = formants_hz[:, number, None] if number < 3 else np.full((len(formants_hz), 1), fixed[number - 3])
         ratio = hz / centre
         envelope /= np.sqrt((1 - ratio**2) ** 2 + (bandwidth * ratio / centre) ** 2)
-    # The falling resonances leave about -60 dB per octave above F5; level them so that the tilt alone sets the slope.
-    correction = np.maximum(1.0, (hz / 500.0)) ** 1.0
+    radiation = np.maximum(1.0, hz / 500.0)  # lips radiate high frequencies better: 6 dB per octave
     tilt = np.maximum(hz / 200.0, 1.0) ** ((delivery.tilt_db_per_octave) / 6.02)
-    return envelope * correction * tilt * (hz / (hz + 60.0))
+    return envelope * radiation * tilt * (hz / (hz + 60.0))
 
 
 def _noise_envelope(centre_hz: Track) -> NDArray[np.float64]:
