@@ -62,12 +62,12 @@ class Runs:
         assert_all_ended(process.pid)
         return said[0], said[-1]
 
-    def to_the_end(self) -> int:
-        """Let a run finish and return where it began."""
+    def to_the_end(self) -> int | None:
+        """Let a run finish and return where it began; None where nothing was left to do."""
         process = self.start()
         said = [int(line) for line in lines_of(process)]
         assert process.wait() == 0
-        return said[0]
+        return said[0] if said else None
 
 
 def lines_of(process: subprocess.Popen[str]) -> Iterator[str]:
@@ -94,15 +94,17 @@ def test_killed_and_finished_is_the_same_to_the_byte(tmp_path: Path, workers: in
     """Killed with two workers, finished without any."""
     began, ended = Runs(tmp_path, workers=workers, kind="made").until_done(more)
     assert (began, ended >= more) == (0, True)
-    again = Runs(tmp_path, workers=0, kind="made").to_the_end()
-    assert ended <= again <= ended + 4 * max(1, workers)  # what was done stays; at most one piece per worker was on its way
-    prepare(
-        made_corpus(tmp_path / "raw", [{"hang_s": 0.02}] * 48),
-        tmp_path / "whole",
-        settings=PrepareSettings(),
-        workers=0,
-        parts=made_parts,
-    )
+    corpus, said = made_corpus(tmp_path / "raw", [{"hang_s": 0.02}] * 48), []
+    for folder in ("out", "whole"):
+        prepare(
+            corpus,
+            tmp_path / folder,
+            settings=PrepareSettings(),
+            workers=0,
+            progress=lambda done, total: said.append(done),
+            parts=made_parts,
+        )
+    assert ended <= said[0] <= ended + 4 * max(1, workers)  # what was done stays; little more can have been on its way
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
@@ -130,7 +132,7 @@ def test_a_broken_file_does_not_stop_the_others(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_killed_at_any_moment(tmp_path: Path) -> None:
-    """Ten kills at random moments, of real files with two workers: while starting, decoding, writing and joining."""
+    """Kills at random moments, of real files with two workers: while starting, decoding, writing and joining."""
     corpus = real_corpus(tmp_path / "raw", 40)
     prepare(corpus, tmp_path / "whole", settings=PrepareSettings(), workers=0)
     runs = Runs(tmp_path, workers=2, kind="real")
@@ -139,10 +141,11 @@ def test_killed_at_any_moment(tmp_path: Path) -> None:
     whole_s = time.monotonic() - start
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
     draw = random.Random(0)
-    for _ in range(4):
+    begun = 0
+    for _ in range(2):
         for path in sorted((tmp_path / "out").iterdir()):
             path.unlink()
-        for _ in range(5):
+        for _ in range(4):
             process = runs.start()
             assert process.stdout is not None
             time.sleep(draw.uniform(0.3, 1.1) * whole_s * draw.choice((0.5, 1.0)))
@@ -150,5 +153,17 @@ def test_killed_at_any_moment(tmp_path: Path) -> None:
             process.stdout.close()
             process.wait()
             assert_all_ended(process.pid)
+            begun += (tmp_path / "out" / ".preparing").exists()
         runs.to_the_end()
         assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+    assert begun >= 3  # most kills struck in the midst of the work
+
+
+@pytest.mark.slow
+def test_a_script_without_its_main_guard_is_told_so(tmp_path: Path) -> None:
+    script = SCRIPT.replace('if __name__ == "__main__":', "if True:")
+    (tmp_path / "run.py").write_text(script)
+    words = [str(Path(__file__).parent), str(tmp_path / "raw"), str(tmp_path / "out"), "1", "made"]
+    done = subprocess.run([sys.executable, str(tmp_path / "run.py"), *words], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "if __name__ == '__main__'" in done.stderr.splitlines()[-1]

@@ -203,7 +203,7 @@ def test_a_damaged_description_is_one_line(data: st.DataObject, whole: Path, cop
 def test_splits_have_names(whole: Path) -> None:
     dataset = PreparedDataset.open(whole)
     with pytest.raises(DataError, match="did you mean 'train'"):
-        dataset.split("trian")
+        dataset.split("trains")
     split = dataset.split("train")
     assert split is dataset.split("train")
     assert same_clip(split[-1], split[5])

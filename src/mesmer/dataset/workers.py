@@ -107,9 +107,12 @@ def _after_death(worker: _Worker, task: PieceTask, deaths: Counter[int]) -> Piec
     if deaths[place] < MAX_DEATHS:
         return task
     if place == _NOWHERE:
+        killed = code is not None and code < 0
         raise MesmerError(
             f"preparation processes die before they begin (exit code {code})",
-            remedy="free some memory or use fewer workers",
+            remedy="free some memory or use fewer workers"
+            if killed
+            else "in a script of your own, call it below if __name__ == '__main__', or set workers=0",
         )
     return replace(task, given_up={**task.given_up, place: "the process that prepared it died, twice"})
 
