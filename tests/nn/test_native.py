@@ -155,7 +155,7 @@ def test_a_build_for_avx2_computes_the_same(fresh: Path, monkeypatch: pytest.Mon
 
 
 @needs_kernels
-@pytest.mark.parametrize(("c_in", "c_out"), [(1, 1), (3, 33), (64, 128), (130, 31), (257, 64)])
+@pytest.mark.parametrize(("c_in", "c_out"), [(1, 1), (3, 33), (64, 128), (130, 31), (257, 64), (300, 65)])
 def test_convolution_and_gradients_equal_the_torch_path(c_in: int, c_out: int) -> None:
     compiled = native_kernels()
     rows, sites = rows_and_sites(c_in)
@@ -173,6 +173,11 @@ def test_convolution_and_gradients_equal_the_torch_path(c_in: int, c_out: int) -
     by_tap = torch.stack([gradient.t() @ padded[sites.neighbours[:, t].long()] for t in range(9)], 2)
     found = compiled.weight_gradient(rows, sites.neighbours, gradient)
     assert (found - by_tap.view(c_out, c_in, 3, 3)).abs().max() < 1e-4
+    try:
+        torch.set_num_threads(2)
+        assert torch.equal(compiled.weight_gradient(rows, sites.neighbours, gradient), found)
+    finally:
+        torch.set_num_threads(1)
 
 
 @needs_kernels

@@ -60,7 +60,7 @@ void mesmer_attend(const float *rows, const int64_t *map_of_row, const float *w,
       for (int block = 0; block < blocks; block++) {
         const int k0 = block * DEPTH, deep = std::min(DEPTH, channels - k0);
         for (int i = 0; i < here; i++)
-          std::memcpy(&a[size_t(i) * STRIDE], rows + (start + i) * channels + k0, size_t(deep) * 4);
+          copy_row(&a[size_t(i) * STRIDE], rows + (start + i) * channels + k0, size_t(deep) * 4);
         for (int j = 0; j < wide; j += PANEL)
           for (int i = 0; i < here; i += TILE_ROWS) {
             float *c[TILE_ROWS] = {};

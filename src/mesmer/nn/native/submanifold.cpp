@@ -85,7 +85,7 @@ void convolve(const typename Type::Value *x, const int32_t *neighbours, const fl
           const int first = k0 * Type::PER_UNIT, values = std::min(c_in - first, deep * Type::PER_UNIT);
           for (int i = 0; i < met; i++) {
             packed[size_t(i) * STRIDE + deep - 1] = 0.0f;  // the second half of the last unit where c_in is odd
-            std::memcpy(&packed[size_t(i) * STRIDE], source[i] + first, size_t(values) * sizeof(typename Type::Value));
+            copy_row(&packed[size_t(i) * STRIDE], source[i] + first, size_t(values) * sizeof(typename Type::Value));
           }
           for (int j = 0; j < wide; j += PANEL) {
             const float *panel = weights + (size_t(t) * wide + j) * depth + size_t(k0) * PANEL;
@@ -147,14 +147,16 @@ void outer(const float *a, int a_stride, const float *b, int pairs, float *sum, 
   for (int m = 0; m < ROWS; m++) store(sum + m * sum_stride, s[m][0]), store(sum + m * sum_stride + LANES, s[m][1]);
 }
 
-// One tap and one block of input channels of the weight gradient, added up over all pairs (row, neighbour at the tap).
+// The weight gradient of one tap, a block of input channels and a range of output channels, added up over all pairs (row,
+// neighbour at the tap). Blocks are large because each of them reads all gradients again.
 struct WeightTask {
-  static constexpr int PAIRS = 256, BLOCK = 64;
-  std::vector<float> a = std::vector<float>(size_t(PAIRS) * BLOCK), b, sum;
+  static constexpr int PAIRS = 256, BLOCK = 256, APART = BLOCK + 16;
+  std::vector<float> a = std::vector<float>(size_t(PAIRS) * APART), b, sum;
 
-  void run(const float *x, const int32_t *neighbours, const float *dy, float *dw, int64_t n, int c_in, int c_out, int t,
-           int first) {
-    const int block = std::min(BLOCK, c_in - first), wide = panels(c_out) * PANEL;
+  // out [c_in][c_out], of this tap; columns from `low` up to `high`, `low` being a multiple of PANEL
+  void run(const float *x, const int32_t *neighbours, const float *dy, float *out, int64_t n, int c_in, int c_out, int t,
+           int first, int low, int high) {
+    const int block = std::min(BLOCK, c_in - first), wide = panels(high - low) * PANEL;
     b.assign(size_t(PAIRS) * wide, 0.0f);
     sum.assign(size_t(BLOCK) * wide, 0.0f);
     for (int64_t i = 0; i < n;) {
@@ -162,10 +164,10 @@ struct WeightTask {
       for (; i < n && pairs < PAIRS; i++) {
         const int32_t j = neighbours[i * TAPS + t];
         if (j < 0 || j >= n) continue;
-        std::memcpy(&a[size_t(pairs) * BLOCK], x + int64_t(j) * c_in + first, size_t(block) * 4);
-        for (int c = 0; c < c_out; c += PANEL)
-          std::memcpy(&b[(size_t(c) * PAIRS) + size_t(pairs) * PANEL], dy + i * c_out + c,
-                      size_t(std::min(PANEL, c_out - c)) * 4);
+        copy_row(&a[size_t(pairs) * APART], x + int64_t(j) * c_in + first, size_t(block) * 4);
+        for (int c = 0; c < high - low; c += PANEL)
+          copy_row(&b[(size_t(c) * PAIRS) + size_t(pairs) * PANEL], dy + i * c_out + low + c,
+                   size_t(std::min(PANEL, high - low - c)) * 4);
         pairs++;
       }
       if (!pairs) continue;
@@ -174,15 +176,27 @@ struct WeightTask {
         for (int piece = 0, m = 0; piece < blocks; piece++) {
           const int rows = (block - m + blocks - piece - 1) / (blocks - piece);
           with_rows(rows, [&](auto count) {
-            outer<decltype(count)::value>(&a[m], BLOCK, &b[size_t(c) * PAIRS], pairs, &sum[size_t(m) * wide + c], wide);
+            outer<decltype(count)::value>(&a[m], APART, &b[size_t(c) * PAIRS], pairs, &sum[size_t(m) * wide + c], wide);
           });
           m += rows;
         }
     }
-    for (int o = 0; o < c_out; o++)
-      for (int m = 0; m < block; m++) dw[(size_t(o) * c_in + first + m) * TAPS + t] = sum[size_t(m) * wide + o];
+    for (int m = 0; m < block; m++)
+      std::memcpy(out + size_t(first + m) * c_out + low, &sum[size_t(m) * wide], size_t(high - low) * 4);
   }
 };
+
+// dw [c_out][c_in][9] from sums [9][c_in][c_out], in squares that stay in the cache.
+void to_weight_order(const float *sums, float *dw, int c_in, int c_out, int threads) {
+  constexpr int SIDE = 16;
+#pragma omp parallel for num_threads(threads) schedule(static)
+  for (int o0 = 0; o0 < c_out; o0 += SIDE)
+    for (int i0 = 0; i0 < c_in; i0 += SIDE)
+      for (int o = o0; o < std::min(o0 + SIDE, c_out); o++)
+        for (int i = i0; i < std::min(i0 + SIDE, c_in); i++)
+          for (int t = 0; t < TAPS; t++)
+            dw[(size_t(o) * c_in + i) * TAPS + t] = sums[(size_t(t) * c_in + i) * c_out + o];
+}
 
 } // namespace
 
@@ -219,13 +233,20 @@ void mesmer_convolve(const void *x, const int32_t *neighbours, const void *weigh
 void mesmer_weight_gradient(const float *x, const int32_t *neighbours, const float *dy, float *dw, int64_t n, int c_in,
                             int c_out, int threads) {
   const int blocks = ceil_div(c_in, WeightTask::BLOCK);
+  const int half = threads > 1 ? (panels(c_out) + 1) / 2 * PANEL : c_out; // nine jobs are hard to share out
+  const int ranges = ceil_div(c_out, half);
+  std::vector<float> sums(size_t(TAPS) * c_in * c_out);
 #pragma omp parallel num_threads(threads)
   {
     WeightTask task;
 #pragma omp for schedule(dynamic, 1)
-    for (int job = 0; job < TAPS * blocks; job++)
-      task.run(x, neighbours, dy, dw, n, c_in, c_out, job % TAPS, job / TAPS * WeightTask::BLOCK);
+    for (int job = 0; job < TAPS * blocks * ranges; job++) {
+      const int t = job % TAPS, block = job / TAPS % blocks, low = job / TAPS / blocks * half;
+      task.run(x, neighbours, dy, &sums[size_t(t) * c_in * c_out], n, c_in, c_out, t, block * WeightTask::BLOCK, low,
+               std::min(low + half, c_out));
+    }
   }
+  to_weight_order(sums.data(), dw, c_in, c_out, threads);
 }
 
 } // extern "C"

@@ -24,6 +24,16 @@ typedef float Vec __attribute__((vector_size(LANES * 4), aligned(4), may_alias))
 
 static inline Vec load(const void *p) { return *reinterpret_cast<const Vec *>(p); }
 static inline void store(float *p, Vec v) { *reinterpret_cast<Vec *>(p) = v; }
+
+// Copies a short row; calling memcpy for each would cost as much as the copying.
+static inline void copy_row(void *to, const void *from, size_t bytes) {
+  auto *target = static_cast<char *>(to);
+  auto *source = static_cast<const char *>(from);
+  size_t done = 0;
+  for (; done + LANES * 4 <= bytes; done += LANES * 4) store(reinterpret_cast<float *>(target + done), load(source + done));
+  if (done < bytes) std::memcpy(target + done, source + done, bytes - done);
+}
+
 static inline Vec splat(float v) { return v - Vec{}; }
 static inline Vec positive(Vec v) { return v > 0.0f ? v : Vec{}; }
 static inline int ceil_div(int64_t a, int64_t b) { return int((a + b - 1) / b); }
