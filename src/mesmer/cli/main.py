@@ -1,7 +1,7 @@
 """The command ``mesmer``: which command is asked for, and what an error looks like.
 
-Exit codes: 0 done, 2 bad input or bad usage (one line on stderr), 130 stopped by Ctrl-C. Nothing else is expected; a Python
-traceback is a defect of this project.
+Exit codes: 0 done, 1 a strict audit found something wrong, 2 bad input or bad usage (one line on stderr), 130 stopped by
+Ctrl-C. Nothing else is expected; a Python traceback is a defect of this project.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import sys
 from collections.abc import Sequence
 
 import mesmer
-from mesmer.cli import evaluate, predict, prepare, train
+from mesmer.cli import audit, evaluate, predict, prepare, train
 from mesmer.cli.parser import Parser
 from mesmer.errors import ConfigError, MesmerError, suggest
 
-COMMANDS = {"prepare": prepare, "train": train, "evaluate": evaluate, "predict": predict}
+COMMANDS = {"prepare": prepare, "audit": audit, "train": train, "evaluate": evaluate, "predict": predict}
 
 _HELP = "Which emotions are expressed in a video, from face, voice and words together."
 
