@@ -9,7 +9,7 @@ Shape letters: N active sites, C_in and C_out channels, R rows of a chunk.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 import torch
@@ -79,16 +79,34 @@ def masked_convolution(rows: Tensor, sites: ActiveSites, weight: Tensor, bias: T
 
 @dataclass(frozen=True)
 class TapMatrices:
-    """A weight as the torch path multiplies by it, (9 * C_in, C_out): taps row by row, and column by column."""
+    """A weight as the torch path multiplies by it, (9 * C_in, C_out): taps row by row, and column by column.
+
+    ``prepacked`` is oneDNN's own order of the former, for inference; None where it is not wanted or cannot be had.
+    """
 
     by_rows: Tensor
     by_columns: Tensor
+    prepacked: Tensor | None = None
 
     @classmethod
     def of(cls, weight: Tensor) -> TapMatrices:
         """Return the matrices of a weight (C_out, C_in, 3, 3)."""
         c_out = weight.shape[0]
         return cls(weight.permute(2, 3, 1, 0).reshape(-1, c_out), weight.permute(3, 2, 1, 0).reshape(-1, c_out))
+
+    def packed(self) -> TapMatrices:
+        """Return the same with weights packed by oneDNN, whose products are up to a tenth faster on a CPU.
+
+        The operators are those torch's own compiler uses; where a version of torch has them not, nothing changes.
+        """
+        lines, c_out = self.by_rows.shape
+        try:
+            rows = _CHUNK_FLOATS_CPU // lines
+            order = torch.ops.mkldnn._reorder_linear_weight(self.by_rows.t().contiguous(), rows)
+            _prepacked_product(self.by_rows.new_zeros(2, lines), order, self.by_rows.new_zeros(c_out), relu=True)
+        except (AttributeError, RuntimeError, TypeError):
+            return self
+        return replace(self, prepacked=order)
 
     def part(self, group: TapGroup, channels: int) -> Tensor:
         """Return the lines of the group's taps, without copying."""
@@ -104,6 +122,9 @@ def gathered_convolution(
     out = rows.new_empty(sites.count, matrices.by_rows.shape[1])
     for group, start, stop, gathered in _gathered_chunks(rows, groups):
         matrix, target = matrices.part(group, rows.shape[1]), out[start:stop]
+        if bias is not None and matrices.prepacked is not None and len(matrix) == len(matrices.by_rows):
+            target.copy_(_prepacked_product(gathered, matrices.prepacked, bias, relu=relu))
+            continue
         if bias is None:
             torch.mm(gathered, matrix, out=target)
         else:
@@ -111,6 +132,10 @@ def gathered_convolution(
         if relu:
             target.relu_()
     return out if len(groups) < 2 else out.index_select(0, place)
+
+
+def _prepacked_product(gathered: Tensor, order: Tensor, bias: Tensor, *, relu: bool) -> Tensor:
+    return torch.ops.mkldnn._linear_pointwise(gathered, order, bias, "relu" if relu else "none", [], "")
 
 
 def _gathered_chunks(rows: Tensor, groups: Sequence[TapGroup]) -> Iterator[tuple[TapGroup, int, int, Tensor]]:

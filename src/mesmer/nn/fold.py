@@ -92,7 +92,7 @@ class FoldedSubmanifoldLayer(nn.Module):
         bias = self.bias.to(self.dtype)
         if path == "masked":
             return masked_convolution(rows, sites, self._dense_weight(), bias).relu_()
-        matrices = self._ready("torch", lambda: TapMatrices.of(self.weight.to(self.dtype)))
+        matrices = self._ready("torch", lambda: self._matrices(rows.device))
         return gathered_convolution(rows, sites, matrices, bias=bias, relu=True)
 
     def dense(self, maps: Tensor) -> Tensor:
@@ -103,6 +103,10 @@ class FoldedSubmanifoldLayer(nn.Module):
     def multiply_adds(self, taps_per_map: Tensor) -> Tensor:
         """int64 (maps,), multiply-adds executed for maps whose active sites see so many active taps."""
         return taps_per_map * (self.in_channels * self.out_channels)
+
+    def _matrices(self, device: torch.device) -> TapMatrices:
+        matrices = TapMatrices.of(self.weight.to(self.dtype))
+        return matrices.packed() if device.type == "cpu" else matrices
 
     def _dense_weight(self) -> Any:
         return self._ready("masked", lambda: self.weight.to(self.dtype, memory_format=torch.channels_last))
