@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -85,6 +86,15 @@ def test_the_model_itself_stays_as_it_was() -> None:
     assert not any(isinstance(module, (SubmanifoldLayer, nn.BatchNorm2d)) for module in folded.modules())
     assert not any(parameter.requires_grad for parameter in folded.parameters())
     assert all(torch.equal(value, before[name]) for name, value in plain.state_dict().items())
+
+
+@pytest.mark.parametrize("kind", BACKENDS)
+def test_a_folded_model_that_has_run_can_be_copied(kind: str) -> None:
+    folded = fold_for_inference(branch(kind))
+    maps, query = inputs()
+    with torch.no_grad():
+        expected = folded(maps, query).features
+        assert torch.equal(copy.deepcopy(folded)(maps, query).features, expected)
 
 
 def test_p_stays_a_dial() -> None:

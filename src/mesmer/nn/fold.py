@@ -100,6 +100,10 @@ class FoldedSubmanifoldLayer(nn.Module):
         maps = maps.to(self.dtype)
         return F.conv2d(maps, self._dense_weight(), self.bias.to(self.dtype), padding=1).relu_()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Copies and pickles leave out the prepared weights: some of their orders cannot be copied, and all are made again."""
+        return {**self.__dict__, "_prepared": {}}
+
     def multiply_adds(self, taps_per_map: Tensor) -> Tensor:
         """int64 (maps,), multiply-adds executed for maps whose active sites see so many active taps."""
         return taps_per_map * (self.in_channels * self.out_channels)
