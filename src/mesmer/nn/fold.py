@@ -101,7 +101,7 @@ class FoldedSubmanifoldLayer(nn.Module):
         return F.conv2d(maps, self._dense_weight(), self.bias.to(self.dtype), padding=1).relu_()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Copies and pickles leave out the prepared weights: some of their orders cannot be copied, and all are made again."""
+        """Copies and pickles leave out the prepared weights: some orders cannot be copied, and all are made again."""
         return {**self.__dict__, "_prepared": {}}
 
     def multiply_adds(self, taps_per_map: Tensor) -> Tensor:
