@@ -97,6 +97,8 @@ class TextSettings:
         max_tokens: longer transcripts are cut (paper Table 6: 50 for FE2E, 100 for MESM).
         vocabulary_size: of the small encoder.
         width, layers, heads: of the small encoder.
+        pooling: of the small encoder: ``sum`` over its tokens, over the root of their number, or the state at [CLS].
+        positions: of the small encoder: ``learned`` for each place in the sentence, or ``none``: the order is invisible.
         dropout: of the small encoder.
         frozen: keep the encoder's weights as they are.
     """
@@ -107,6 +109,8 @@ class TextSettings:
     width: int = 128
     layers: int = 2
     heads: int = 4
+    pooling: Literal["sum", "cls"] = "sum"
+    positions: Literal["learned", "none"] = "learned"
     dropout: float = 0.1
     frozen: bool = False
 

@@ -77,7 +77,13 @@ class TextEncoder(nn.Module):
 
 
 class SmallTextEncoder(TextEncoder):
-    """Token and position embeddings and a small Transformer, trained from scratch with the rest of the model."""
+    """Token and position embeddings and a small Transformer, trained from scratch with the rest of the model.
+
+    With ``settings.pooling`` = ``sum`` the state is the sum of the outputs at all real tokens over the root of their count:
+    every word speaks for itself from the first step on, which is how a few hundred sentences are learnt from. ``cls`` takes
+    the output at [CLS] alone, as a pre-trained encoder does. With ``settings.positions`` = ``none`` the order of the words
+    is invisible: from few sentences an order is learnt by heart, not understood.
+    """
 
     def __init__(self, *, settings: TextSettings, vocabulary_size: int, norm: Norm) -> None:
         super().__init__(
@@ -87,10 +93,12 @@ class SmallTextEncoder(TextEncoder):
             frozen=settings.frozen,
         )
         self.token_embedding = nn.Embedding(vocabulary_size, settings.width)
-        self.position_embedding = nn.Embedding(settings.max_tokens, settings.width)
-        for embedding in (self.token_embedding, self.position_embedding):
-            nn.init.normal_(embedding.weight, std=_EMBEDDING_DEVIATION)
-        self.norm = nn.LayerNorm(settings.width)
+        nn.init.normal_(self.token_embedding.weight, std=_EMBEDDING_DEVIATION)
+        self.position_embedding: nn.Embedding | None = None
+        if settings.positions == "learned":
+            self.position_embedding = nn.Embedding(settings.max_tokens, settings.width)
+            nn.init.normal_(self.position_embedding.weight, std=_EMBEDDING_DEVIATION)
+        self.pooling = settings.pooling
         self.dropout = nn.Dropout(settings.dropout)
         self.transformer = Transformer(
             dim=settings.width, heads=settings.heads, layers=settings.layers, dropout=settings.dropout, norm=norm
@@ -98,9 +106,14 @@ class SmallTextEncoder(TextEncoder):
         self.freeze_if_asked()
 
     def encode(self, tokens: Tensor, mask: Tensor) -> Tensor:
-        positions = torch.arange(tokens.shape[1], device=tokens.device)
-        x = self.norm(self.token_embedding(tokens) + self.position_embedding(positions))
-        return self.transformer(self.dropout(x), mask)[:, 0]
+        x = self.token_embedding(tokens)
+        if self.position_embedding is not None:
+            x = x + self.position_embedding(torch.arange(tokens.shape[1], device=tokens.device))
+        states = self.transformer(self.dropout(x), mask)
+        if self.pooling == "cls":
+            return states[:, 0]
+        real = mask[..., None].to(states.dtype)
+        return (states * real).sum(1) / real.sum(1).sqrt()
 
 
 class PretrainedTextEncoder(TextEncoder):

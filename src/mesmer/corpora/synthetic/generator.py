@@ -35,7 +35,7 @@ from mesmer.storage.atomic import atomic_folder, read_json, write_json, write_te
 from mesmer.storage.hashes import sha256_file
 
 FORMAT = "mesmer-synthetic-corpus"
-VERSION = 1
+VERSION = 2
 """Changes whenever the same settings would give other files."""
 
 CRF = 23

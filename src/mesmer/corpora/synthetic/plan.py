@@ -14,7 +14,7 @@ from mesmer.emotions import SIX_EMOTIONS
 from mesmer.errors import ConfigError, suggest
 from mesmer.records import MODALITIES, SPLITS
 
-EVIDENCE: Mapping[str, float] = {"text": 0.65, "audio": 0.60, "visual": 0.70}
+EVIDENCE: Mapping[str, float] = {"text": 0.50, "audio": 0.65, "visual": 0.75}
 """Modality -> probability that it carries a label, drawn for each label and modality on its own; a draw in which no
 modality carries the label is repeated. See :func:`carried_probability` for what that comes to."""
 
