@@ -285,7 +285,7 @@ MANIFESTS: dict[str, tuple[str, str, str]] = {
     "time that is no number": ("m.csv", "path,start_s\n{clip},soon\n", "line 2, start_s: 'soon' is not a number"),
     "unknown split": ("m.csv", "path,split\n{clip},tset\n", "line 2, split: unknown split 'tset'; did you mean 'test'"),
     "some splits": ("m.csv", "path,id,split\n{clip},a,test\n{clip},b,\n", "line 3, split: 1 of 2 rows have no split"),
-    "unknown column": ("m.csv", "path,lables\n{clip},anger\n", "lables.*did you mean 'labels'"),
+    "unknown column": ("m.csv", "path,labelz\n{clip},anger\n", "labelz.*did you mean 'labels'"),
     "no path column": ("m.csv", "file,labels\n{clip},anger\n", "m.csv: "),
     "path out of the folder": ("m.csv", "path\n../../etc/passwd\n", "line 2, path: .*leaves the manifest's folder"),
     "an address": ("m.csv", "path\nhttp://example.org/a.mp4\n", "line 2, path: .*is an address, not a file"),

@@ -64,8 +64,8 @@ def test_what_is_written_is_read_back(
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("model: {widht: 16}", "did you mean 'width'"),
-        ("modle: {width: 16}", "did you mean 'model'"),
+        ("model: {widthh: 16}", "did you mean 'width'"),
+        ("mmodel: {width: 16}", "did you mean 'model'"),
         ("model: {sparse: {top_q: 1}}", "model.sparse.top_q: unknown key 'top_q'; did you mean 'top_p'"),
         ("model: {width: wide}", "model.width: 'wide' is not of type int"),
         ("model: {width: true}", "model.width"),
