@@ -19,7 +19,7 @@ from mesmer.corpora.folder import read_folder
 from mesmer.corpora.synthetic import generator, make_synthetic, make_utterance, read_truth
 from mesmer.corpora.synthetic.expression import ACTION_UNIT_REGIONS, EMOTION_ACTION_UNITS, REGIONS
 from mesmer.corpora.synthetic.phrases import FEELINGS
-from mesmer.corpora.synthetic.plan import plan_corpus, plan_unseen
+from mesmer.corpora.synthetic.plan import EVIDENCE, plan_corpus, plan_unseen
 from mesmer.corpora.synthetic.rendering import perform
 from mesmer.emotions import SIX_EMOTIONS
 from mesmer.errors import ConfigError, DataError, MesmerError
@@ -168,7 +168,7 @@ def test_the_record(tiny_root: Path) -> None:
     record = json.loads((tiny_root / "corpus.json").read_text())
     assert (record["size"], record["seed"]) == ("tiny", TINY_SEED)
     assert record["counts"]["train"]["utterances"] == 20
-    assert record["evidence"]["visual"]["drawn"] == 0.7
+    assert {name: shown["drawn"] for name, shown in record["evidence"].items()} == dict(EVIDENCE)
 
 
 def test_an_existing_corpus_is_returned_as_it_is(tiny: Corpus, tiny_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ def add_arguments(parser: Parser, words: Sequence[str]) -> None:
     kinds = parser.add_subcommands(required=True, dest="kind", metavar="KIND", title="kinds of corpus", description=None)
     synthetic = Parser(description="Make a synthetic corpus of talking faces under OUT/raw and prepare it in OUT.")
     synthetic.add_argument("out", metavar="OUT", help="folder of the prepared dataset")
-    synthetic.add_argument("--size", default="small", help="tiny (40 utterances), small (600) or medium (3780)")
+    synthetic.add_argument("--size", default="small", help="tiny (40 utterances), small (960) or medium (3780)")
     synthetic.add_argument("--seed", type=int, default=0, help="of everything drawn")
     folder = Parser(description="Prepare your own clips.")
     folder.add_argument(

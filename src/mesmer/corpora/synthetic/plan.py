@@ -39,7 +39,7 @@ class SizeOfCorpus:
 
 SIZES: Mapping[str, SizeOfCorpus] = {
     "tiny": SizeOfCorpus(speakers=(4, 2, 2), utterances_per_speaker=5),
-    "small": SizeOfCorpus(speakers=(26, 6, 8), utterances_per_speaker=15),
+    "small": SizeOfCorpus(speakers=(26, 6, 8), utterances_per_speaker=24),
     "medium": SizeOfCorpus(speakers=(56, 12, 16), utterances_per_speaker=45),
 }
 """The sizes on offer: tiny for tests, small for the demonstration, medium for experiments."""
