@@ -157,6 +157,39 @@ class SparseSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FeatureSettings:
+    """Hand-crafted features of the two-phase models (paper section 5.2). Stored with every model that reads them.
+
+    Attributes:
+        text: ``glove`` (word vectors of a file in GloVe's format) or ``corpus`` (word vectors counted from the training
+            transcripts: truncated SVD of their co-occurrences; no file needed, and not GloVe).
+        audio: ``paper`` (per 400 ms: 22 Bark-band energies, 12 MFCC, 108 phonological statistics) or ``egemaps``
+            (openSMILE's set, where the user has installed it).
+        visual: ``landmarks`` (35 measures of facial muscles from face landmarks) or ``openface`` (35 action units of
+            OpenFace 2).
+        glove: the file of word vectors, text or zip; empty takes the one named by ``$MESMER_GLOVE``.
+        openface: folder of OpenFace's CSV files, one per utterance, named by its id; empty runs ``FeatureExtraction``
+            where it is on the path.
+        text_width: numbers in a word vector; a table of another width is refused.
+    """
+
+    text: Literal["glove", "corpus"] = "glove"
+    audio: Literal["paper", "egemaps"] = "paper"
+    visual: Literal["landmarks", "openface"] = "landmarks"
+    glove: str = ""
+    openface: str = ""
+    text_width: int = 300
+
+    def __post_init__(self) -> None:
+        _positive(self, "text_width")
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """Modality -> numbers per step."""
+        return {"text": self.text_width, "audio": 142 if self.audio == "paper" else 88, "visual": 35}
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelSettings:
     """Everything a model is built from; saved beside its weights.
 
@@ -174,6 +207,7 @@ class ModelSettings:
             unconstrained weight per modality, the published code).
         modality_dropout: probability that a present modality is hidden from one utterance in training; at least one
             modality always stays.
+        features: hand-crafted features that the model reads; None for end-to-end models, which read the media.
     """
 
     name: str = "mesm"
@@ -191,6 +225,7 @@ class ModelSettings:
     text: TextSettings = field(default_factory=TextSettings)
     mel: MelSettings = field(default_factory=MelSettings)
     sparse: SparseSettings = field(default_factory=SparseSettings)
+    features: FeatureSettings | None = None
 
     def __post_init__(self) -> None:
         _positive(self, "width", "feature_width", "dim", "heads", "layers")

@@ -63,8 +63,10 @@ def _checked(value: Any, hint: Any, *, file: str | None, where: str) -> Any:
             return value
         raise ConfigError(f"{value!r} is not one of " + ", ".join(map(repr, args)), file=file, field=where)
     if origin in (typing.Union, types.UnionType):
-        options = [a for a in args if a is not type(None)]
-        return None if value is None else _checked(value, options[0], file=file, where=where)
+        option = next(a for a in args if a is not type(None))
+        if value is not None and dataclasses.is_dataclass(option):
+            return from_dict(option, value, file=file, path=where)  # type: ignore[arg-type]
+        return None if value is None else _checked(value, option, file=file, where=where)
     if origin is tuple:
         if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):
             return tuple(value)

@@ -77,6 +77,8 @@ class Clip:
             ``no stream``, ``silent``, ``no picture``, ``no text``.
         duration_s: length of the utterance.
         warnings: what a user should know, as sentences.
+        features: modality -> float32 (S, F), hand-crafted features of the two-phase models; None where they were not asked
+            for. An absent modality has no steps.
     """
 
     id: str
@@ -89,12 +91,32 @@ class Clip:
     absent: Mapping[str, str]
     duration_s: float
     warnings: tuple[str, ...] = ()
+    features: Mapping[str, NDArray[np.float32]] | None = None
 
     @property
     def present(self) -> tuple[bool, bool, bool]:
         """Which modalities can be used, in the order of ``MODALITIES``."""
         text, audio, visual = (name not in self.absent for name in MODALITIES)
         return text, audio, visual
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureSequence:
+    """Hand-crafted features of one modality for B utterances, packed; the modalities are not aligned with each other.
+
+    Attributes:
+        values: float32 (sum S, F); steps of utterance b lie together, in time order.
+        lengths: int64 (B,); 0 where the modality is absent.
+    """
+
+    values: torch.Tensor
+    lengths: torch.Tensor
+
+    def to(self, device: torch.device | str) -> FeatureSequence:
+        """Return the same sequences on ``device``."""
+        return FeatureSequence(
+            values=self.values.to(device, non_blocking=True), lengths=self.lengths.to(device, non_blocking=True)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +133,7 @@ class Batch:
         token_mask: bool (B, T), True at real tokens. An utterance without text holds only the special tokens.
         present: bool (B, M) in the order of ``MODALITIES``. False overrules whatever the tensors hold.
         labels: float32 (B, L), or None where unlabelled.
+        features: modality -> hand-crafted features, for every modality; None in batches for end-to-end models.
     """
 
     ids: tuple[str, ...]
@@ -122,6 +145,7 @@ class Batch:
     token_mask: torch.Tensor
     present: torch.Tensor
     labels: torch.Tensor | None = None
+    features: Mapping[str, FeatureSequence] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -131,7 +155,10 @@ class Batch:
         import torch as _torch
 
         tensors: dict[str, Any] = {name: value for name, value in self.__dict__.items() if isinstance(value, _torch.Tensor)}
-        return replace(self, **{name: value.to(device, non_blocking=True) for name, value in tensors.items()})
+        moved: dict[str, Any] = {name: value.to(device, non_blocking=True) for name, value in tensors.items()}
+        if self.features is not None:
+            moved["features"] = {name: sequence.to(device) for name, sequence in self.features.items()}
+        return replace(self, **moved)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,6 +35,7 @@ def check_sizes(settings: ModelSettings) -> None:
         ("mel.num_bands", settings.mel.num_bands, MOST_WIDTH),
         ("mel.chunk_ms", settings.mel.chunk_ms, MOST_WIDTH),
         ("mel.window_ms", settings.mel.window_ms, MOST_WIDTH),
+        ("features.text_width", settings.features.text_width if settings.features else 0, MOST_WIDTH),
         ("emotions", len(settings.emotions), MOST_EMOTIONS),
         ("emotions", max(map(len, settings.emotions), default=0), LONGEST_NAME),
     ):
