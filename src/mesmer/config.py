@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from mesmer.baseline_settings import BaselineSettings
 from mesmer.emotions import SIX_EMOTIONS
 from mesmer.errors import ConfigError
 
@@ -194,7 +195,8 @@ class ModelSettings:
     """Everything a model is built from; saved beside its weights.
 
     Attributes:
-        name: key of the registry (``mesm``, ``fe2e``).
+        name: key of the registry (``mesm``, ``fe2e``; on hand-crafted features ``lf_lstm``, ``lf_transformer``, ``emo_embs``,
+            ``mult``).
         emotions: the label set, in the order of the logits.
         width: channels of the stem; the branch widens to 1, 1, 1, 2, 4, 8 times it (64: the published sizes).
         feature_width: hidden width of the linear layers after the convolutions.
@@ -208,6 +210,7 @@ class ModelSettings:
         modality_dropout: probability that a present modality is hidden from one utterance in training; at least one
             modality always stays.
         features: hand-crafted features that the model reads; None for end-to-end models, which read the media.
+        baseline: sizes that only the models on hand-crafted features have.
     """
 
     name: str = "mesm"
@@ -226,6 +229,7 @@ class ModelSettings:
     mel: MelSettings = field(default_factory=MelSettings)
     sparse: SparseSettings = field(default_factory=SparseSettings)
     features: FeatureSettings | None = None
+    baseline: BaselineSettings = field(default_factory=BaselineSettings)
 
     def __post_init__(self) -> None:
         _positive(self, "width", "feature_width", "dim", "heads", "layers")

@@ -36,6 +36,10 @@ def check_sizes(settings: ModelSettings) -> None:
         ("mel.chunk_ms", settings.mel.chunk_ms, MOST_WIDTH),
         ("mel.window_ms", settings.mel.window_ms, MOST_WIDTH),
         ("features.text_width", settings.features.text_width if settings.features else 0, MOST_WIDTH),
+        ("baseline.lstm_layers", settings.baseline.lstm_layers, MOST_PARTS),
+        ("baseline.memory_layers", settings.baseline.memory_layers, MOST_PARTS),
+        *((f"baseline.{name}_lstm", width, MOST_WIDTH) for name, width in settings.baseline.lstm_widths.items()),
+        *((f"baseline.{name}_kernel", size, MOST_PARTS) for name, size in settings.baseline.kernels.items()),
         ("emotions", len(settings.emotions), MOST_EMOTIONS),
         ("emotions", max(map(len, settings.emotions), default=0), LONGEST_NAME),
     ):
