@@ -5,8 +5,8 @@ Every emotion is its own yes-or-no question (paper section 5.1). Shape letters: 
 Undefined cases have fixed values, so that a table never holds a gap and never gains from one:
 
 - F1 with no positive label and no positive decision is 0;
-- weighted accuracy without positive labels is the share of negatives recognised, without negative labels the share of
-  positives recognised (the mean of the rates that exist);
+- weighted accuracy, which is balanced accuracy, is without positive labels the share of negatives recognised, without
+  negative labels the share of positives recognised (the mean of the rates that exist);
 - an average is the plain mean over all emotions, undefined ones included.
 """
 
@@ -43,6 +43,46 @@ class Scores:
         return {name: getattr(self, name) for name in METRICS}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """Decisions counted against the truth, as arrays of one shape (or plain numbers); they may be sums of weights.
+
+    Attributes:
+        tp, fp, fn, tn: true positives, false positives, false negatives, true negatives.
+    """
+
+    tp: NDArray[np.float64]
+    fp: NDArray[np.float64]
+    fn: NDArray[np.float64]
+    tn: NDArray[np.float64]
+
+    def accuracy(self) -> NDArray[np.float64]:
+        """Return the share of right decisions."""
+        return (self.tp + self.tn) / (self.tp + self.fp + self.fn + self.tn)
+
+    def f1(self) -> NDArray[np.float64]:
+        """Return binary F1, 2TP / (2TP + FP + FN); 0 where nothing is positive."""
+        return share(2 * self.tp, 2 * self.tp + self.fp + self.fn, otherwise=0.0)
+
+    def weighted_accuracy(self) -> NDArray[np.float64]:
+        """Return (TP x N/P + TN) / 2N (section 5.1); with one class missing, the recall of the other."""
+        positive, negative = self.tp + self.fn, self.fp + self.tn
+        formula = share(self.tp * share(negative, positive) + self.tn, 2 * negative)
+        return np.where(positive == 0, share(self.tn, negative), np.where(negative == 0, share(self.tp, positive), formula))
+
+    def balanced_accuracy(self) -> NDArray[np.float64]:
+        """Return the mean recall of the classes that occur; the same number as the weighted accuracy, another road."""
+        positive, negative = self.tp + self.fn, self.fp + self.tn
+        recalls = share(self.tp, positive) + share(self.tn, negative)
+        return share(recalls, (positive > 0).astype(np.float64) + (negative > 0))
+
+
+def share(part: ArrayLike, whole: ArrayLike, *, otherwise: float = 0.0) -> NDArray[np.float64]:
+    """Return ``part / whole``, and ``otherwise`` where ``whole`` is 0."""
+    parts, wholes = np.broadcast_arrays(np.asarray(part, dtype=np.float64), np.asarray(whole, dtype=np.float64))
+    return np.divide(parts, wholes, out=np.full(parts.shape, otherwise), where=wholes != 0)
+
+
 def positives(labels: ArrayLike) -> NDArray[np.bool_]:
     """Return which labels count as positive: those with a score above 0, whatever their intensity.
 
@@ -70,15 +110,10 @@ def score_emotion(truth: ArrayLike, decisions: ArrayLike) -> Scores:
         raise DataError(f"{true.shape} labels and {said.shape} decisions do not meet", field="decisions")
     if true.size == 0:
         raise DataError("there is no utterance to score", field="labels", remedy="choose a split that is not empty")
-    tp, tn = int(np.sum(true & said)), int(np.sum(~true & ~said))
-    num_positive = int(true.sum())
-    num_negative = true.size - num_positive
-    errors = true.size - tp - tn
-    return Scores(
-        accuracy=(tp + tn) / true.size,
-        weighted_accuracy=_weighted_accuracy(tp, tn, num_positive, num_negative),
-        f1=2 * tp / (2 * tp + errors) if tp else 0.0,
-    )
+    cells = (true & said, ~true & said, true & ~said, ~true & ~said)
+    tp, fp, fn, tn = (np.array(cell.sum(), dtype=np.float64) for cell in cells)
+    counts = Counts(tp=tp, fp=fp, fn=fn, tn=tn)
+    return Scores(**{name: float(getattr(counts, name)()) for name in METRICS})
 
 
 def score_emotions(labels: ArrayLike, decisions: ArrayLike, emotions: Sequence[str]) -> tuple[dict[str, Scores], Scores]:
@@ -104,11 +139,3 @@ def score_emotions(labels: ArrayLike, decisions: ArrayLike, emotions: Sequence[s
 def average(per_emotion: Mapping[str, Scores]) -> Scores:
     """Return the plain mean of each metric over the emotions."""
     return Scores(**{name: float(np.mean([getattr(s, name) for s in per_emotion.values()])) for name in METRICS})
-
-
-def _weighted_accuracy(tp: int, tn: int, num_positive: int, num_negative: int) -> float:
-    if not num_positive:
-        return tn / num_negative
-    if not num_negative:
-        return tp / num_positive
-    return (tp * num_negative / num_positive + tn) / (2 * num_negative)
