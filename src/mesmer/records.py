@@ -79,6 +79,10 @@ class Clip:
         warnings: what a user should know, as sentences.
         features: modality -> float32 (S, F), hand-crafted features of the two-phase models; None where they were not asked
             for. An absent modality has no steps.
+        picture_end_s, sound_end_s: where the picture and the sound end, in seconds from the utterance's start; None where
+            they go on to its end or beyond, are absent, or nobody looked.
+        people: the largest number of faces seen in one frame; None where nobody looked.
+        stamps_replaced: time stamps of picture and sound that were missing or wrong; None where nobody looked.
     """
 
     id: str
@@ -92,6 +96,10 @@ class Clip:
     duration_s: float
     warnings: tuple[str, ...] = ()
     features: Mapping[str, NDArray[np.float32]] | None = None
+    picture_end_s: float | None = None
+    sound_end_s: float | None = None
+    people: int | None = None
+    stamps_replaced: int | None = None
 
     @property
     def present(self) -> tuple[bool, bool, bool]:

@@ -148,7 +148,7 @@ def test_missing_and_renamed_shards(copy: Path) -> None:
     ("change", "error"),
     [
         ({"format": "other"}, DataError),
-        ({"version": 2}, StaleDatasetError),
+        ({"version": 1}, StaleDatasetError),
         ({"version": None}, StaleDatasetError),
         ({"settings": {"frame_interval_s": 1.0}}, StaleDatasetError),
         ({"settings": {"frame_interval_s": -1.0}}, StaleDatasetError),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mesmer.emotions import check_label_set
@@ -19,11 +20,30 @@ class LeftOut:
         id: of the utterance it would have been.
         file: the file in which the reason is found.
         rule: the rule that left it out, in plain words.
+        listed: the split that a list of ids puts it in; None where no list names it.
     """
 
     id: str
     file: str
     rule: str
+    listed: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """What was chosen on the way from the corpus as delivered to these utterances, for the card of a dataset made of them.
+
+    Attributes:
+        options: option of the reader -> its value, where it is not the default.
+        split_rule: how the splits were made; None where they are the corpus's own, or there are none yet.
+        split_seed: seed of what was drawn.
+        limited_from: utterances there were before a trial took some of them; None where it has them all.
+    """
+
+    options: Mapping[str, str] = field(default_factory=dict)
+    split_rule: str | None = None
+    split_seed: int = 0
+    limited_from: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +56,7 @@ class Corpus:
         utterances: in the corpus's own order; ids are unique.
         root: folder the corpus was read from.
         left_out: rows that did not become utterances, each with its reason; with ``utterances`` they make up every row.
+        choices: how the utterances were chosen from the corpus as delivered.
 
     Raises:
         DataError: the label set cannot be used, an id stands twice, a label is not in the label set, or a split has a
@@ -47,6 +68,7 @@ class Corpus:
     utterances: tuple[Utterance, ...]
     root: Path
     left_out: tuple[LeftOut, ...] = ()
+    choices: Choices = Choices()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "emotions", check_label_set(self.emotions))

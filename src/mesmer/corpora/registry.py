@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,9 @@ def read_corpus(name: str, source: str | Path, **options: Any) -> Corpus:
         if option not in known:
             remedy = suggest(option, known) if known else "it has no options"
             raise ConfigError(f"the corpus '{name}' has no option '{option}'", field=option, remedy=remedy)
-    return CORPORA[name](Path(source), **options)
+    corpus = CORPORA[name](Path(source), **options)
+    told = {option: str(value) for option, value in options.items() if value != known[option] and not callable(value)}
+    return replace(corpus, choices=replace(corpus.choices, options=told))
 
 
 def corpus_options(name: str) -> dict[str, Any]:

@@ -10,28 +10,13 @@ from typing import Any
 from mesmer.dataset.audit_record import KINDS, NAMES_KEPT, Finding, Removed
 from mesmer.dataset.facts import DatasetFacts
 from mesmer.dataset.join import QUARANTINE_FILE
+from mesmer.dataset.removal import LEFT_OUT, rule_of
 from mesmer.errors import DataError
 from mesmer.storage.reading import parse_json
-
-LEFT_OUT = "left_out"
 
 _MAX_LINE_BYTES = 2**20
 _RULES_KEPT = 1000
 _OTHER = "(further rules)"
-_MEANINGS = {
-    "missing": "the media file does not exist",
-    "empty": "the media file is empty",
-    "container": "the media file is of no kind that can be read",
-    "corrupt": "the media file is damaged",
-    "limit": "the media file is over a limit of size or shape",
-    "timeout": "the media file took too long to read",
-    "crash": "the media file broke the decoder",
-    "range": "the stretch lies outside the media file",
-    "no_streams": "the media file has neither picture nor sound",
-    "nothing": "neither words nor sound nor picture could be had",
-    "worker": "the process that prepared it died twice",
-    "data": "another fault of the data",
-}
 
 
 def read_removed(folder: Path, facts: DatasetFacts) -> tuple[tuple[Removed, ...], list[Finding]]:
@@ -85,9 +70,7 @@ def _line(line: bytes, number: int) -> tuple[str, str, str]:
     if not isinstance(values, dict) or not all(isinstance(values.get(name), str) for name in ("id", "kind", "reason")):
         raise DataError("it does not say which row was removed and why", field=place)
     kind = values["kind"]
-    # The reasons of faults name times and sizes; their kind is what can be counted.
-    rule = values["reason"] if kind == LEFT_OUT else _MEANINGS.get(kind, f"fault of kind '{kind}'")
-    return kind, rule, values["id"]
+    return kind, rule_of(kind, values["reason"]), values["id"]
 
 
 def _findings(removed: list[Removed], *, rows_in: int) -> list[Finding]:

@@ -19,7 +19,7 @@ from mesmer.storage.reading import parse_json, read_bytes
 
 FACTS_FILE = "dataset.json"
 FORMAT = "mesmer-prepared-dataset"
-VERSION = 1
+VERSION = 2
 PUBLIC_SPLITS: Mapping[str, str] = {"train": "train", "valid": "validation", "test": "test"}
 """Our split -> the name that Hugging Face users expect, in file names and in the card."""
 
@@ -47,8 +47,10 @@ class DatasetFacts:
         emotions: the label set, in the order of the label vectors.
         settings: how media became clips.
         manifest_sha256: of the corpus's utterances and the sizes of their media files.
-        split_rule: ``given``, ``speaker`` or ``utterance`` (see :mod:`mesmer.dataset.splits`).
-        split_seed: seed of the split, used unless it was given.
+        options: option of the corpus's reader -> its value, where it is not the default.
+        split_rule: how the splits were made (see :mod:`mesmer.dataset.splits`).
+        split_seed: seed of what was drawn for it.
+        limited_from: utterances there were before a trial took some of them; None where it has them all.
         rows_in, rows_out, quarantined: rows of the corpus; ``rows_in == rows_out + quarantined``.
         made_with: package -> version.
         shards: split -> its shards, in order.
@@ -58,8 +60,10 @@ class DatasetFacts:
     emotions: tuple[str, ...]
     settings: PrepareSettings
     manifest_sha256: str
+    options: Mapping[str, str]
     split_rule: str
     split_seed: int
+    limited_from: int | None
     rows_in: int
     rows_out: int
     quarantined: int
@@ -117,9 +121,13 @@ def _checked_facts(values: dict[str, Any], settings: PrepareSettings, file: Path
         require(isinstance(values.get(field), str), field)
         return values[field]
 
-    emotions, shards, made_with = values.get("emotions"), values.get("shards"), values.get("made_with")
+    def words(field: str) -> dict[str, str]:
+        value = values.get(field)
+        require(isinstance(value, dict) and all(isinstance(word, str) for word in value.values()), field)
+        return value or {}
+
+    emotions, shards = values.get("emotions"), values.get("shards")
     require(isinstance(emotions, list) and all(isinstance(name, str) for name in emotions), "emotions")
-    require(isinstance(made_with, dict) and all(isinstance(v, str) for v in made_with.values()), "made_with")
     require(isinstance(shards, dict) and set(shards) == set(SPLITS), "shards")
     found = {}
     for split in SPLITS:
@@ -136,12 +144,14 @@ def _checked_facts(values: dict[str, Any], settings: PrepareSettings, file: Path
         emotions=label_set,
         settings=settings,
         manifest_sha256=text("manifest_sha256"),
+        options=words("options"),
         split_rule=text("split_rule"),
         split_seed=number("split_seed"),
+        limited_from=None if values.get("limited_from") is None else number("limited_from"),
         rows_in=number("rows_in"),
         rows_out=number("rows_out"),
         quarantined=number("quarantined"),
-        made_with=made_with or {},
+        made_with=words("made_with"),
         shards=found,
     )
     require(facts.rows_in == facts.rows_out + facts.quarantined, "rows_in")

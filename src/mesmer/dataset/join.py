@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 
+from mesmer.corpora.base import LeftOut
 from mesmer.dataset.card import CARD_FILE, make_card
 from mesmer.dataset.facts import PUBLIC_SPLITS, DatasetFacts, ShardFacts, write_facts
 from mesmer.dataset.pieces import Piece, PieceTask, find_piece
 from mesmer.dataset.plan import Plan
+from mesmer.dataset.removal import LEFT_OUT, rule_of
 from mesmer.dataset.shards import write_shard
 from mesmer.errors import DataError
 from mesmer.storage.atomic import write_text
@@ -45,8 +48,9 @@ def join(plan: Plan, tasks: Mapping[str, Sequence[PieceTask]], out: Path) -> Dat
     wanted = sorted(utterance.id for utterance in plan.corpus.utterances)
     if sorted([*written, *(row.id for row in quarantined)]) != wanted:
         raise AssertionError("an utterance was lost or written twice")
+    choices = plan.corpus.choices
     lines = [
-        *({"id": row.id, "media": row.file, "kind": "left_out", "reason": row.rule} for row in plan.corpus.left_out),
+        *(_left_out(row) for row in plan.corpus.left_out),
         *({"id": row.id, "media": row.media, "kind": row.kind, "reason": row.reason} for row in quarantined),
     ]
     facts = DatasetFacts(
@@ -54,8 +58,10 @@ def join(plan: Plan, tasks: Mapping[str, Sequence[PieceTask]], out: Path) -> Dat
         emotions=plan.corpus.emotions,
         settings=plan.settings,
         manifest_sha256=plan.manifest_sha256,
-        split_rule=plan.split_rule,
-        split_seed=plan.split_seed,
+        options=choices.options,
+        split_rule=choices.split_rule or plan.split_rule,
+        split_seed=choices.split_seed if choices.split_rule else plan.split_seed,
+        limited_from=choices.limited_from,
         rows_in=len(plan.corpus.utterances) + len(plan.corpus.left_out),
         rows_out=len(written),
         quarantined=len(lines),
@@ -63,9 +69,16 @@ def join(plan: Plan, tasks: Mapping[str, Sequence[PieceTask]], out: Path) -> Dat
         shards=shards,
     )
     write_text(out / QUARANTINE_FILE, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
-    write_text(out / CARD_FILE, make_card(facts))
+    removed = Counter(rule_of(line["kind"], line["reason"]) for line in lines)
+    write_text(out / CARD_FILE, make_card(facts, removed))
     write_facts(out, facts)
     return facts
+
+
+def _left_out(row: LeftOut) -> dict[str, str]:
+    """Return the line of a row that the corpus's reader left out; ``listed`` is the split of a list that names it."""
+    listed = {} if row.listed is None else {"listed": row.listed}
+    return {"id": row.id, "media": row.file, "kind": LEFT_OUT, "reason": row.rule, **listed}
 
 
 def _found(task: PieceTask) -> Piece:

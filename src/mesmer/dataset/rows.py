@@ -31,11 +31,17 @@ SCHEMA = pa.schema(
         pa.field("end_s", pa.float64()),
         pa.field("speaker", pa.string()),
         pa.field("dialogue", pa.string()),
+        pa.field("region", pa.string(), nullable=False),  # full, left or right part of the picture
+        pa.field("channel", pa.string(), nullable=False),  # mix, left or right
         pa.field("text", pa.string(), nullable=False),
         pa.field("labels", pa.list_(pa.float32())),  # (L,); null where unlabelled
         pa.field("duration_s", pa.float64(), nullable=False),
         *(pa.field(f"absent_{name}", pa.string()) for name in MODALITIES),  # the reason; null where present
         pa.field("warnings", pa.list_(pa.string()), nullable=False),
+        pa.field("picture_end_s", pa.float64()),  # null where the picture goes on to the utterance's end
+        pa.field("sound_end_s", pa.float64()),
+        pa.field("people", pa.int32()),  # most faces in one frame; null where nobody looked
+        pa.field("stamps_replaced", pa.int32()),  # time stamps that were missing or wrong
         pa.field("face_times_s", pa.list_(pa.float64()), nullable=False),  # (S,)
         pa.field("face_boxes_px", pa.list_(pa.float32()), nullable=False),  # (S * 4,) x0 y0 x1 y1
         pa.field("face_found", pa.list_(pa.bool_()), nullable=False),  # (S,)
@@ -62,11 +68,17 @@ def make_row(
         "end_s": utterance.end_s,
         "speaker": utterance.speaker,
         "dialogue": utterance.dialogue,
+        "region": utterance.region,
+        "channel": utterance.channel,
         "text": clip.text,
         "labels": None if labels is None else np.array(labels, dtype=np.float32),
         "duration_s": clip.duration_s,
         **{f"absent_{name}": clip.absent.get(name) for name in MODALITIES},
         "warnings": list(clip.warnings),
+        "picture_end_s": clip.picture_end_s,
+        "sound_end_s": clip.sound_end_s,
+        "people": clip.people,
+        "stamps_replaced": clip.stamps_replaced,
         "face_times_s": clip.face_times_s,
         "face_boxes_px": clip.face_boxes_px.ravel(),
         "face_found": clip.face_found,
@@ -100,7 +112,8 @@ def read_clip(table: pa.Table, row: int, *, file: Path) -> Clip:
     steps = len(times_s)
     if (len(faces), len(boxes_px), len(found)) != (steps * FACE_BYTES, steps * 4, steps):
         raise refuse("faces, their boxes and their times differ in number")
-    if not (np.isfinite(times_s).all() and np.isfinite(boxes_px).all() and math.isfinite(cell["duration_s"])):
+    lengths_s = [cell[name] or 0.0 for name in ("duration_s", "picture_end_s", "sound_end_s")]
+    if not (np.isfinite(times_s).all() and np.isfinite(boxes_px).all() and all(map(math.isfinite, lengths_s))):
         raise refuse("a time or a box is not a finite number")
     return Clip(
         id=cell["id"],
@@ -113,6 +126,7 @@ def read_clip(table: pa.Table, row: int, *, file: Path) -> Clip:
         absent={name: cell[f"absent_{name}"] for name in MODALITIES if cell[f"absent_{name}"] is not None},
         duration_s=cell["duration_s"],
         warnings=tuple(cell["warnings"]),
+        **{name: cell[name] for name in ("picture_end_s", "sound_end_s", "people", "stamps_replaced")},
     )
 
 
