@@ -14,12 +14,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from mesmer.errors import ConfigError
 from mesmer.nn.active_sites import ActiveSites
 from mesmer.nn.convolution_paths import Path, TapMatrices, gathered_convolution, kernels_for, masked_convolution
 from mesmer.nn.folded_stem import FoldedStem, bias_of, fused
+from mesmer.nn.fused_convolution import convolution_relu
 from mesmer.nn.sparse_trunk import SparseTrunk
 from mesmer.nn.submanifold import SubmanifoldLayer
 from mesmer.nn.vgg import ConvolutionStem, DenseTrunk, TrunkOutput
@@ -59,7 +59,19 @@ def _folded(module: nn.Module, dtype: torch.dtype, native: bool) -> nn.Module:
 
 
 def _fused_pair(pair: nn.Module, dtype: torch.dtype) -> nn.Sequential:
-    return nn.Sequential(*(part for layer in pair.children() for part in (fused(layer, dtype), nn.ReLU(inplace=True))))
+    return nn.Sequential(*(ConvolutionReLU(fused(layer, dtype)) for layer in pair.children()))
+
+
+class ConvolutionReLU(nn.Module):
+    """A fused convolution and its ReLU, for inference."""
+
+    def __init__(self, convolution: nn.Conv2d) -> None:
+        super().__init__()
+        self.convolution = convolution
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Return (n, C_out, H, W) from (n, C_in, H, W)."""
+        return convolution_relu(maps, self.convolution.weight, bias_of(self.convolution))
 
 
 def _float_maps(_module: nn.Module, _args: Any, out: TrunkOutput) -> TrunkOutput:
@@ -98,7 +110,7 @@ class FoldedSubmanifoldLayer(nn.Module):
     def dense(self, maps: Tensor) -> Tensor:
         """Return (n, C_out, H, W) from dense ``maps`` (n, C_in, H, W)."""
         maps = maps.to(self.dtype)
-        return F.conv2d(maps, self._dense_weight(), self.bias.to(self.dtype), padding=1).relu_()
+        return convolution_relu(maps, self._dense_weight(), self.bias.to(self.dtype))
 
     def __getstate__(self) -> dict[str, Any]:
         """Copies and pickles leave out the prepared weights: some orders cannot be copied, and all are made again."""

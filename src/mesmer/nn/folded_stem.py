@@ -5,12 +5,15 @@ Shape letters: n maps, C channels, H height, W width.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from mesmer.nn.convolution_paths import kernels_for
+from mesmer.nn.fused_convolution import convolution_relu
 from mesmer.nn.native import StemWeights
 from mesmer.nn.vgg import ConvolutionStem
 
@@ -41,7 +44,7 @@ class FoldedStem(nn.Module):
         self._weights = [layer.weight.detach() for layer in exact]
         self._biases = [bias_of(layer) for layer in exact]
         self._packed: StemWeights | None = None
-        self.layers = nn.ModuleList(fused(layer, dtype) for layer in layers)
+        self.layers: Sequence[nn.Conv2d] = nn.ModuleList(fused(layer, dtype) for layer in layers)  # type: ignore[assignment]
         # oneDNN is slow where a convolution has a single input channel: it is given four, the pixels of each 2x2.
         self.single_channel = self._weights[0].shape[1] == 1
         if self.single_channel:
@@ -67,7 +70,7 @@ class FoldedStem(nn.Module):
         else:
             maps = F.max_pool2d(first(maps.contiguous(memory_format=torch.channels_last)), 2).relu_()
         for layer in rest:
-            maps = layer(maps).relu_()
+            maps = convolution_relu(maps, layer.weight, bias_of(layer))
         return maps.float()
 
 
