@@ -6,7 +6,7 @@ one named setting here and one row of ``docs/deviations.md``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from mesmer.baseline_settings import BaselineSettings
@@ -195,8 +195,8 @@ class ModelSettings:
     """Everything a model is built from; saved beside its weights.
 
     Attributes:
-        name: key of the registry (``mesm``, ``fe2e``; on hand-crafted features ``lf_lstm``, ``lf_transformer``, ``emo_embs``,
-            ``mult``).
+        name: key of the registry (``mesm``, ``fe2e``; on hand-crafted features ``lf_lstm``, ``lf_transformer``,
+            ``emo_embs``, ``mult``).
         emotions: the label set, in the order of the logits.
         width: channels of the stem; the branch widens to 1, 1, 1, 2, 4, 8 times it (64: the published sizes).
         feature_width: hidden width of the linear layers after the convolutions.
@@ -209,6 +209,7 @@ class ModelSettings:
             unconstrained weight per modality, the published code).
         modality_dropout: probability that a present modality is hidden from one utterance in training; at least one
             modality always stays.
+        modalities: letters of the modalities that the model is given, in training and ever after; it never sees the others.
         features: hand-crafted features that the model reads; None for end-to-end models, which read the media.
         baseline: sizes that only the models on hand-crafted features have.
     """
@@ -225,6 +226,7 @@ class ModelSettings:
     norm: Literal["pre", "post"] = "pre"
     fusion: Literal["positive", "free"] = "positive"
     modality_dropout: float = 0.15
+    modalities: str = "TAV"
     text: TextSettings = field(default_factory=TextSettings)
     mel: MelSettings = field(default_factory=MelSettings)
     sparse: SparseSettings = field(default_factory=SparseSettings)
@@ -236,6 +238,11 @@ class ModelSettings:
         _between(self, 0.0, 0.9, "dropout", "modality_dropout")
         if self.dim % self.heads:
             raise ConfigError(f"dim {self.dim} is not a multiple of heads {self.heads}", field="dim")
+        if not self.modalities or set(self.modalities) - set("TAV") or len(set(self.modalities)) < len(self.modalities):
+            raise ConfigError(
+                f"'{self.modalities}' is no subset of the modalities", field="modalities", remedy="use letters of TAV"
+            )
+        object.__setattr__(self, "modalities", "".join(letter for letter in "TAV" if letter in self.modalities))
         # JSON and YAML give lists; the label set is part of a hash and must not change under us.
         object.__setattr__(self, "emotions", tuple(self.emotions))
 
@@ -247,7 +254,9 @@ class TrainSettings:
     Attributes:
         learning_rate: of Adam.
         text_learning_rate_factor: the text encoder's rate is this times ``learning_rate`` (published code: 0.1).
-        batch_size: utterances per step.
+        batch_size: utterances per step, in all parts and processes together.
+        accumulate: a step is computed in so many parts, one after another; batch norm takes its statistics part by part.
+        precision: ``fp32``, or ``bf16``: products in bfloat16, weights and loss in float32.
         epochs: at most so many.
         patience: stop after so many epochs without a better validation average F1.
         gradient_clip: largest gradient norm; 0 does not clip.
@@ -260,11 +269,16 @@ class TrainSettings:
         seed: of everything random.
         threads: CPU threads of torch; 0 leaves torch's own choice.
         workers: loader processes.
+        save_every_s, save_every_steps: besides each epoch's end, the state is saved when so many seconds, or so many steps,
+            have passed since it last was; 0 turns that off.
+        tensorboard: also log for TensorBoard.
     """
 
     learning_rate: float = 5e-5
     text_learning_rate_factor: float = 0.1
     batch_size: int = 8
+    accumulate: int = 1
+    precision: Literal["fp32", "bf16"] = "fp32"
     epochs: int = 40
     patience: int = 6
     gradient_clip: float = 1.0
@@ -278,9 +292,12 @@ class TrainSettings:
     seed: int = 0
     threads: int = 0
     workers: int = 0
+    save_every_s: float = 300.0
+    save_every_steps: int = 0
+    tensorboard: bool = False
 
     def __post_init__(self) -> None:
-        _positive(self, "learning_rate", "batch_size", "epochs", "patience")
+        _positive(self, "learning_rate", "batch_size", "accumulate", "epochs", "patience")
         for name in (
             "text_learning_rate_factor",
             "gradient_clip",
@@ -289,6 +306,8 @@ class TrainSettings:
             "threads",
             "workers",
             "branch_loss",
+            "save_every_s",
+            "save_every_steps",
         ):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} is negative", field=name)
@@ -301,6 +320,13 @@ class RunSettings:
 
     model: ModelSettings = field(default_factory=ModelSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
+
+    @property
+    def deciding(self) -> RunSettings:
+        """The same with all that has no part in the outcome at its default; a run may be gone on with if only that differs."""
+        default = TrainSettings()
+        neutral = {name: getattr(default, name) for name in ("workers", "save_every_s", "save_every_steps", "tensorboard")}
+        return replace(self, train=replace(self.train, **neutral))
 
 
 def preset(name: str) -> RunSettings:

@@ -67,7 +67,7 @@ class Predictor:
         start = time.perf_counter()
         clip = self._read(path, transcript)
         read = time.perf_counter()
-        if not any(clip.present):
+        if set(self._model.modalities) <= set(clip.absent):
             reasons = ", ".join(f"{name}: {reason}" for name, reason in clip.absent.items())
             raise MesmerError(
                 f"nothing to read ({reasons})", file=path, remedy="give a clip with a picture, sound or words"
@@ -96,13 +96,14 @@ class Predictor:
         shares = (output.modality_weights[0, :, None] * output.modality_logits[0]).double()
         decided = [name for name in emotions if probabilities[name] >= thresholds[name]]
         absent = (f"{name} absent: {reason}" for name, reason in clip.absent.items())
+        used = [name for name in self._model.modalities if name not in clip.absent]
         return Prediction(
             id=clip.id,
             probabilities=probabilities,
             thresholds=thresholds,
             decisions=sorted(decided, key=lambda name: -probabilities[name]),
-            modalities_used=[name for name, here in zip(MODALITIES, clip.present, strict=True) if here],
-            modality_shares={name: _named(emotions, shares[i]) for i, name in enumerate(MODALITIES) if clip.present[i]},
+            modalities_used=used,
+            modality_shares={name: _named(emotions, shares[i]) for i, name in enumerate(MODALITIES) if name in used},
             warnings=[*absent, *clip.warnings],
             cost={
                 "multiply_adds": int(output.multiply_adds[0]),

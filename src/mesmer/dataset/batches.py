@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
@@ -17,9 +18,22 @@ from mesmer.records import Batch
 from mesmer.signals.text import TextTokenizer
 
 
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """What one process reads for one step of training.
+
+    Attributes:
+        parts: batches that are computed one after another; None where a part holds nothing for this process.
+        utterances: of the whole step, in all parts and all processes.
+    """
+
+    parts: tuple[Batch | None, ...]
+    utterances: int
+
+
 @dataclass(frozen=True)
-class _Step:
-    """One batch to come: the epoch and the rows of the split."""
+class _Piece:
+    """One batch to come: the epoch and the rows of the split; there may be none."""
 
     epoch: int
     rows: tuple[int, ...]
@@ -31,12 +45,14 @@ class BatchLoader:
     Args:
         split: of a prepared dataset.
         tokenizer, mel, max_tokens: as in :func:`mesmer.dataset.collate.collate`.
-        batch_size: utterances in a batch.
+        batch_size: utterances in a batch, or in a step of all parts and processes together.
         shuffle: draw a new order for every epoch; else the split's own.
         seed: of order and augmentation.
         augment_faces, augment_sound: change training clips a little (:mod:`mesmer.dataset.augment`).
         workers: processes that read ahead; 0 reads here. They start with the first epoch, stay for the next ones, and need
             what every program needs that starts processes: a main module that can be imported.
+        parts: each step is cut into so many parts, as even as can be.
+        share, shares: each part is cut again; this loader reads share number ``share`` (0 is the first) of ``shares``.
 
     Raises:
         ConfigError: ``batch_size`` or ``workers`` cannot be used.
@@ -55,13 +71,17 @@ class BatchLoader:
         augment_faces: bool = False,
         augment_sound: bool = False,
         workers: int = 0,
+        parts: int = 1,
+        share: int = 0,
+        shares: int = 1,
     ) -> None:
         if batch_size < 1:
             raise ConfigError(f"batch_size is {batch_size}", field="batch_size", remedy="use a number above 0")
         if workers < 0:
             raise ConfigError(f"workers is {workers}", field="workers", remedy="use 0 or more")
         self._rows, self._batch_size, self._shuffle, self._seed = len(split), batch_size, shuffle, seed
-        self._reader = _StepReader(
+        self._parts, self._share, self._shares = parts, share, shares
+        self._reader = _PieceReader(
             split=split,
             tokenizer=tokenizer,
             mel=mel,
@@ -70,12 +90,12 @@ class BatchLoader:
             faces=augment_faces,
             sound=augment_sound,
         )
-        self._steps = _Steps()
+        self._pieces = _Pieces()
         # The generator is our own: a loader that drew from torch's would change what the model draws after it.
         self._ahead = torch.utils.data.DataLoader(
             self._reader,
             batch_size=None,
-            sampler=self._steps,
+            sampler=self._pieces,
             num_workers=workers,
             multiprocessing_context="spawn" if workers else None,
             persistent_workers=workers > 0,
@@ -83,11 +103,16 @@ class BatchLoader:
         )
 
     def __len__(self) -> int:
-        """Batches in an epoch."""
+        """Batches, or steps, in an epoch."""
         return -(-self._rows // self._batch_size)
 
     def epoch(self, number: int, *, first: int = 0) -> Iterator[Batch]:
-        """Return the batches of epoch ``number`` (0 is the first), from batch ``first`` on.
+        """Return the batches of epoch ``number`` (0 is the first), from batch ``first`` on. Raises as :meth:`steps`."""
+        for step in self.steps(number, first=first):
+            yield from (batch for batch in step.parts if batch is not None)
+
+    def steps(self, number: int, *, first: int = 0) -> Iterator[Step]:
+        """Return the steps of epoch ``number`` (0 is the first), from step ``first`` on, as this process reads them.
 
         Epochs of one loader are read one at a time: asking for the next ends the one before.
 
@@ -98,8 +123,17 @@ class BatchLoader:
         order = np.arange(self._rows)
         if self._shuffle:
             order = np.random.default_rng([self._seed, number]).permutation(self._rows)
-        cuts = range(first * self._batch_size, self._rows, self._batch_size)
-        self._steps.now = [_Step(number, tuple(order[cut : cut + self._batch_size].tolist())) for cut in cuts]
+        steps = [order[cut : cut + self._batch_size] for cut in range(0, self._rows, self._batch_size)][first:]
+        self._pieces.now = [
+            _Piece(number, tuple(np.array_split(part, self._shares)[self._share].tolist()))
+            for step in steps
+            for part in np.array_split(step, self._parts)
+        ]
+        batches = self._read()
+        for step in steps:
+            yield Step(parts=tuple(islice(batches, self._parts)), utterances=len(step))
+
+    def _read(self) -> Iterator[Batch | None]:
         try:
             for read in self._ahead:
                 if isinstance(read, MesmerError):
@@ -113,13 +147,13 @@ class BatchLoader:
             ) from error
 
 
-class _Steps(torch.utils.data.Sampler[_Step]):
-    """The steps of the epoch that is being read."""
+class _Pieces(torch.utils.data.Sampler[_Piece]):
+    """The pieces of the epoch that is being read."""
 
     def __init__(self) -> None:
-        self.now: Sequence[_Step] = ()
+        self.now: Sequence[_Piece] = ()
 
-    def __iter__(self) -> Iterator[_Step]:
+    def __iter__(self) -> Iterator[_Piece]:
         return iter(self.now)
 
     def __len__(self) -> int:
@@ -127,8 +161,8 @@ class _Steps(torch.utils.data.Sampler[_Step]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _StepReader(torch.utils.data.Dataset[Batch | MesmerError]):
-    """Makes the batch of a step; it goes to the processes that read ahead.
+class _PieceReader(torch.utils.data.Dataset[Batch | MesmerError | None]):
+    """Makes the batch of a piece; it goes to the processes that read ahead.
 
     Bad data come back as a value: torch would wrap the error in its own words on the way between processes.
     """
@@ -141,21 +175,21 @@ class _StepReader(torch.utils.data.Dataset[Batch | MesmerError]):
     faces: bool
     sound: bool
 
-    def __getitem__(self, step: _Step) -> Batch | MesmerError:
+    def __getitem__(self, piece: _Piece) -> Batch | MesmerError | None:
         try:
-            return self._read(step)
+            return self._read(piece) if piece.rows else None
         except MesmerError as error:
             return error
 
-    def _read(self, step: _Step) -> Batch:
+    def _read(self, piece: _Piece) -> Batch:
         clips, chunks = [], []
-        for row in step.rows:
+        for row in piece.rows:
             clip = self.split[row]
-            generator = utterance_generator(seed=self.seed, epoch=step.epoch, utterance_id=clip.id)
+            generator = utterance_generator(seed=self.seed, epoch=piece.epoch, utterance_id=clip.id)
             clip = augment_faces(clip, generator) if self.faces else clip
             clip = shift_sound(clip, generator, self.mel) if self.sound else clip
             spectrogram = clip_chunks(clip, self.mel)
             clips.append(clip)
             chunks.append(mask_chunks(spectrogram, generator) if self.sound else spectrogram)
-        labels = self.split.labels_of(step.rows)
+        labels = self.split.labels_of(piece.rows)
         return pack(clips, chunks, labels, tokenizer=self.tokenizer, max_tokens=self.max_tokens)

@@ -6,6 +6,7 @@ Shape letters: B utterances, M modalities, L emotions.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from mesmer.errors import ModelError, suggest
 from mesmer.nn.nucleus import check_top_p
 from mesmer.nn.sparse_trunk import SparseTrunk
 from mesmer.nn.text_encoder import TextEncoder
-from mesmer.records import Batch, ModelOutput
+from mesmer.records import MODALITIES, Batch, ModelOutput
 
 if TYPE_CHECKING:
     from mesmer.signals.text import TextTokenizer
@@ -40,6 +41,8 @@ class EmotionModel(nn.Module):
         self.settings = settings
         self.text_encoder = text_encoder
         self._top_p = check_top_p(settings.sparse.top_p)
+        if len(self.modalities) < len(MODALITIES):
+            self.register_forward_pre_hook(_show_own_modalities)
         self._thresholds = dict.fromkeys(settings.emotions, DEFAULT_THRESHOLD)
 
     def forward(self, batch: Batch, *, traces: bool = False) -> ModelOutput:
@@ -49,6 +52,11 @@ class EmotionModel(nn.Module):
             ModelError: the batch does not fit this model.
         """
         raise NotImplementedError
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """The modalities that the model is given; the others are hidden from it, in training and prediction alike."""
+        return tuple(name for name in MODALITIES if name[0].upper() in self.settings.modalities)
 
     @property
     def top_p(self) -> float:
@@ -120,3 +128,11 @@ class EmotionModel(nn.Module):
         from mesmer.models.loading import load_model
 
         return load_model(source).model
+
+
+def _show_own_modalities(model: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Hide from any model, whatever is inside, the modalities that its settings do not name."""
+    assert isinstance(model, EmotionModel)
+    batch, *rest = arguments
+    shown = batch.present.new_tensor([name in model.modalities for name in MODALITIES])
+    return (replace(batch, present=batch.present & shown), *rest)

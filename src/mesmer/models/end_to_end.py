@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from mesmer.config import ModelSettings
 from mesmer.models.base import EmotionModel
 from mesmer.models.batch_check import check_batch
+from mesmer.nn.batch_norm import stand_in
 from mesmer.nn.fusion import WeightedFusion
 from mesmer.nn.modality_dropout import drop_modalities
 from mesmer.nn.packing import select_steps, step_owners, sum_steps
@@ -52,6 +53,8 @@ class SequenceBranch(nn.Module):
         if not len(maps):
             free = torch.zeros_like(counts)
             zeros = self.head.weight.new_zeros(len(counts), self.head.out_features)
+            nothing = stand_in(self.convolution)  # other processes of a training may have maps, and wait for this one
+            zeros = zeros if nothing is None else zeros + nothing
             return _Heard(logits=zeros, multiply_adds=free, dense_multiply_adds=free)
         out = self.convolution(maps, None if query is None else query[step_owners(counts)], traces=traces)
         logits = self.head(self.sequence(out.features, counts))

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mesmer.nn.active_sites import ActiveSites
+from mesmer.nn.batch_norm import BatchNorm
 from mesmer.nn.convolution_paths import Path, convolve
 
 
@@ -58,26 +59,17 @@ class SubmanifoldLayer(nn.Module):
         self.in_channels, self.out_channels = in_channels, out_channels
         self.conv = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False)
         nn.init.kaiming_normal_(self.conv.weight, mode="fan_out", nonlinearity="relu")
-        self.norm = nn.BatchNorm2d(out_channels)
+        self.norm = BatchNorm(out_channels)
 
     def forward(self, rows: Tensor, sites: ActiveSites, path: Path = "masked") -> Tensor:
         """Return (N, C_out) from ``rows`` (N, C_in)."""
-        return self._normalised(convolve(rows, sites, self.conv.weight, path)).relu_()
+        return self.norm(convolve(rows, sites, self.conv.weight, path)).relu_()
 
     def dense(self, maps: Tensor) -> Tensor:
         """Return (n, C_out, H, W) from dense ``maps`` (n, C_in, H, W), in evaluation only."""
         norm = self.norm
         out = F.batch_norm(self.conv(maps), norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
         return out.relu_()
-
-    def _normalised(self, rows: Tensor) -> Tensor:
-        """Batch norm over rows. One row has no variance: it passes as in evaluation and leaves the statistics alone."""
-        norm = self.norm
-        training = norm.training and rows.shape[0] > 1
-        if training and norm.num_batches_tracked is not None:
-            norm.num_batches_tracked += 1
-        momentum = 0.1 if norm.momentum is None else norm.momentum
-        return F.batch_norm(rows, norm.running_mean, norm.running_var, norm.weight, norm.bias, training, momentum, norm.eps)
 
     def multiply_adds(self, taps_per_map: Tensor) -> Tensor:
         """int64 (maps,), multiply-adds executed for maps whose active sites see so many active taps."""

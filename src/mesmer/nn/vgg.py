@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from mesmer.errors import ConfigError
+from mesmer.nn.batch_norm import BatchNorm
 from mesmer.records import BlockTrace
 
 FACE_CENTRE = 127.5
@@ -72,7 +73,7 @@ def convolution(in_channels: int, out_channels: int, *, kernel: int = 3) -> nn.S
     """
     layer = nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, bias=False)
     nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
-    return nn.Sequential(layer, nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True))
+    return nn.Sequential(layer, BatchNorm(out_channels), nn.ReLU(inplace=True))
 
 
 def channels_last(module: nn.Module) -> None:
