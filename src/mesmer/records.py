@@ -211,13 +211,15 @@ class Prediction:
 
     Attributes:
         id: the utterance's id.
-        probabilities: emotion -> probability in [0, 1]; the emotions are independent, they need not add up to 1.
+        probabilities: emotion -> calibrated probability in [0, 1]; the emotions are independent, they need not add up to 1.
         thresholds: emotion -> the stored threshold its probability is held against.
         decisions: the emotions at or above their threshold, most probable first.
         modalities_used: the modalities that were present.
-        modality_shares: modality -> emotion -> its part of the logit (additive: the parts add up).
+        modality_shares: modality -> emotion -> its part of the log-odds of the probability; the parts and ``offsets`` add up.
         warnings: sentences a user should read.
         cost: named numbers: ``multiply_adds``, ``dense_multiply_adds``, ``seconds_*``.
+        offsets: emotion -> what calibration adds to the parts, whoever is seen.
+        unsure: the emotions too near to their threshold to call, decided for or not; the model's stored rule says how near.
     """
 
     id: str
@@ -228,6 +230,8 @@ class Prediction:
     modality_shares: Mapping[str, Mapping[str, float]]
     warnings: Sequence[str]
     cost: Mapping[str, float]
+    offsets: Mapping[str, float] = field(default_factory=dict)
+    unsure: Sequence[str] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return plain types, ready for ``json.dumps``."""
@@ -237,7 +241,9 @@ class Prediction:
             "thresholds": dict(self.thresholds),
             "decisions": list(self.decisions),
             "modalities_used": list(self.modalities_used),
+            "unsure": list(self.unsure),
             "modality_shares": {name: dict(shares) for name, shares in self.modality_shares.items()},
+            "offsets": dict(self.offsets),
             "warnings": list(self.warnings),
             "cost": dict(self.cost),
         }

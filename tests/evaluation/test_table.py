@@ -27,7 +27,8 @@ def answers(probabilities: dict[str, list[list[float]]], labels: list[list[float
         ids=tuple(f"u{i}" for i in range(size)),
         labels=np.array(labels, dtype=np.float32),
         probabilities={name: np.array(rows) for name, rows in probabilities.items()},
-        unread=dict.fromkeys(probabilities, 0),
+        logits={},
+        read={name: np.ones(size, dtype=bool) for name in probabilities},
         multiply_adds=np.full(size, 30),
         dense_multiply_adds=np.full(size, 60),
     )

@@ -70,8 +70,8 @@ def check_prediction(told: dict[str, Any]) -> None:
     assert 0 < cost["multiply_adds"] <= cost["dense_multiply_adds"]
     assert cost["seconds_total"] >= cost["seconds_model"] > 0
     assert set(told["modality_shares"]) == set(told["modalities_used"])
-    for name, probability in told["probabilities"].items():  # the shares add up to the logit
-        logit = sum(shares[name] for shares in told["modality_shares"].values())
+    for name, probability in told["probabilities"].items():  # the shares and what calibration adds make the log-odds
+        logit = told["offsets"][name] + sum(shares[name] for shares in told["modality_shares"].values())
         assert 1 / (1 + np.exp(-logit)) == pytest.approx(probability, abs=1e-5)
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from mesmer.dataset.clip import make_clip
 from mesmer.dataset.collate import collate
 from mesmer.errors import MesmerError
+from mesmer.evaluation.abstention import unsure
 from mesmer.evaluation.device import choose_device
 from mesmer.evaluation.predictions import turned_to
 from mesmer.media.reader import MediaReader
@@ -92,8 +93,11 @@ class Predictor:
 
     def _told(self, clip: Clip, output: ModelOutput, seconds: Mapping[str, float]) -> Prediction:
         emotions, thresholds = self._model.settings.emotions, self._model.thresholds
-        probabilities = _named(emotions, output.logits[0].double().sigmoid())
-        shares = (output.modality_weights[0, :, None] * output.modality_logits[0]).double()
+        calibration = self._model.calibration
+        probabilities = _named(emotions, self._model.probabilities(output.logits)[0])
+        temperature = torch.tensor([calibration[name].temperature for name in emotions], dtype=torch.float64)
+        shares = (output.modality_weights[0, :, None] * output.modality_logits[0]).double().cpu() / temperature
+        near = unsure([list(probabilities.values())], thresholds, self._model.unsure_margins, emotions)[0]
         decided = [name for name in emotions if probabilities[name] >= thresholds[name]]
         absent = (f"{name} absent: {reason}" for name, reason in clip.absent.items())
         used = [name for name in self._model.modalities if name not in clip.absent]
@@ -104,6 +108,8 @@ class Predictor:
             decisions=sorted(decided, key=lambda name: -probabilities[name]),
             modalities_used=used,
             modality_shares={name: _named(emotions, shares[i]) for i, name in enumerate(MODALITIES) if name in used},
+            offsets={name: calibration[name].offset for name in emotions},
+            unsure=[name for name, too_near in zip(emotions, near, strict=True) if too_near],
             warnings=[*absent, *clip.warnings],
             cost={
                 "multiply_adds": int(output.multiply_adds[0]),

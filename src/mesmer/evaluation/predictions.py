@@ -29,18 +29,26 @@ class SplitAnswers:
     Attributes:
         ids: N utterance ids.
         labels: float32 (N, L).
-        probabilities: subset -> float64 (N, L). An utterance of which the subset has nothing (the picture alone, of a
-            clip without one) is answered with probability 0: it stays in every count, and nothing is guessed for it.
-        unread: subset -> how many such utterances there were.
+        logits: subset -> float64 (N, L), as the model gave them, 0 where there was nothing to read.
+        read: subset -> bool (N,), whether there was something to read.
+        probabilities: subset -> float64 (N, L), calibrated as the model says. An utterance of which the subset has nothing
+            (the picture alone, of a clip without one) is answered with probability 0: it stays in every count, and nothing
+            is guessed for it.
         multiply_adds, dense_multiply_adds: int64 (N,), counted with all modalities, sparse and if nothing were skipped.
     """
 
     ids: tuple[str, ...]
     labels: NDArray[np.float32]
+    logits: dict[str, NDArray[np.float64]]
+    read: dict[str, NDArray[np.bool_]]
     probabilities: dict[str, NDArray[np.float64]]
-    unread: dict[str, int]
     multiply_adds: NDArray[np.int64]
     dense_multiply_adds: NDArray[np.int64]
+
+    @property
+    def unread(self) -> dict[str, int]:
+        """Subset -> how many utterances it had nothing of."""
+        return {subset: int((~read).sum()) for subset, read in self.read.items()}
 
 
 @torch.no_grad()
@@ -82,13 +90,13 @@ def answer_split(
     if not ids:
         raise DataError("the split is empty", field="split", remedy="choose a split that holds utterances")
     seen = {subset: torch.cat(parts) for subset, parts in readable.items()}
+    said = {subset: torch.cat(parts) * seen[subset][:, None] for subset, parts in logits.items()}
     return SplitAnswers(
         ids=tuple(ids),
         labels=np.concatenate(labels),
-        probabilities={
-            subset: (torch.cat(parts).sigmoid() * seen[subset][:, None]).numpy() for subset, parts in logits.items()
-        },
-        unread={subset: int((~mask).sum()) for subset, mask in seen.items()},
+        logits={subset: values.numpy() for subset, values in said.items()},
+        read={subset: mask.numpy() for subset, mask in seen.items()},
+        probabilities={s: (model.probabilities(values) * seen[s][:, None]).numpy() for s, values in said.items()},
         multiply_adds=torch.cat([executed for executed, _ in costs]).numpy(),
         dense_multiply_adds=torch.cat([dense for _, dense in costs]).numpy(),
     )

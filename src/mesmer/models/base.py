@@ -10,10 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from mesmer.config import ModelSettings, PrepareSettings
 from mesmer.errors import ModelError, suggest
+from mesmer.models.calibration import Calibration, read_calibrations, read_margins
 from mesmer.nn.nucleus import check_top_p
 from mesmer.nn.sparse_trunk import SparseTrunk
 from mesmer.nn.text_encoder import TextEncoder
@@ -44,6 +46,8 @@ class EmotionModel(nn.Module):
         if len(self.modalities) < len(MODALITIES):
             self.register_forward_pre_hook(_show_own_modalities)
         self._thresholds = dict.fromkeys(settings.emotions, DEFAULT_THRESHOLD)
+        self._calibration = dict.fromkeys(settings.emotions, Calibration())
+        self._unsure_margins = dict.fromkeys(settings.emotions, 0.0)
 
     def forward(self, batch: Batch, *, traces: bool = False) -> ModelOutput:
         """Return logits, what each modality said, and what it cost; attention and kept sites where ``traces`` is asked for.
@@ -94,6 +98,36 @@ class EmotionModel(nn.Module):
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 <= value <= 1.0:
                 raise ModelError(f"threshold of '{name}' is {value!r}", field="thresholds", remedy="use a number in [0, 1]")
         self._thresholds = {name: float(values[name]) for name in emotions}
+
+    @property
+    def calibration(self) -> dict[str, Calibration]:
+        """Emotion -> what makes its logit a probability. Saved with the model; changes nothing until fitted.
+
+        Setting it to a mapping that does not name each emotion once raises :class:`~mesmer.errors.ModelError`.
+        """
+        return dict(self._calibration)
+
+    @calibration.setter
+    def calibration(self, values: Mapping[str, Any]) -> None:
+        self._calibration = read_calibrations(values, self.settings.emotions)
+
+    @property
+    def unsure_margins(self) -> dict[str, float]:
+        """Emotion -> how far, in log-odds, a probability must be from its threshold to count as sure. Saved with the model;
+        0, never unsure, until chosen. Setting it raises as ``calibration`` does.
+        """
+        return dict(self._unsure_margins)
+
+    @unsure_margins.setter
+    def unsure_margins(self, values: Mapping[str, Any]) -> None:
+        self._unsure_margins = read_margins(values, self.settings.emotions)
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Return the calibrated probabilities, float64, of fused logits (B, L)."""
+        calibrations = self._calibration.values()
+        temperature = torch.tensor([one.temperature for one in calibrations], dtype=torch.float64, device=logits.device)
+        offset = torch.tensor([one.offset for one in calibrations], dtype=torch.float64, device=logits.device)
+        return torch.sigmoid(logits.double() / temperature + offset)
 
     def parameter_groups(self, learning_rate: float, text_factor: float) -> list[dict[str, Any]]:
         """Return the groups for an optimizer: the text encoder at ``text_factor * learning_rate``, the rest at

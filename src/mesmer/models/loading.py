@@ -85,6 +85,10 @@ def load_model(source: str | Path) -> LoadedModel:
     model.load_state_dict(tensors)
     with _blamed_on(config_file):
         model.thresholds = _mapping(config, "thresholds")
+        if "calibration" in config:  # models saved before there was one are taken as they are
+            model.calibration = _mapping(config, "calibration")
+        if "unsure_margins" in config:
+            model.unsure_margins = _mapping(config, "unsure_margins")
         extra = _mapping(config, "extra")
     with _blamed_on(folder / TOKENIZER_FILE):
         tokenizer = load_tokenizer(str(folder))

@@ -82,4 +82,6 @@ def _config(model: EmotionModel, *, prepare: PrepareSettings, extra: Mapping[str
         "prepare": to_dict(prepare),
         "thresholds": model.thresholds,
         "extra": dict(extra),
+        "calibration": {name: one.to_json() for name, one in model.calibration.items()},
+        "unsure_margins": model.unsure_margins,
     }

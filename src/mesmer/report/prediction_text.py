@@ -18,7 +18,8 @@ def print_prediction(prediction: Prediction, *, file: TextIO) -> None:
         bar = "#" * round(_BAR_WIDTH * probability)
         mark = "*" if name in prediction.decisions else " "
         limit = prediction.thresholds[name]
-        print(f" {mark} {name:<{width}} {probability:5.2f} (threshold {limit:.2f}) {bar}", file=file)
+        doubt = " unsure" if name in prediction.unsure else ""
+        print(f" {mark} {name:<{width}} {probability:5.2f} (threshold {limit:.2f}) {bar}{doubt}", file=file)
     print("read: " + ", ".join(prediction.modalities_used), file=file)
     for warning in prediction.warnings:
         print(f"note: {warning}", file=file)

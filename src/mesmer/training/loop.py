@@ -12,9 +12,10 @@ from torch import Tensor
 
 from mesmer.config import TrainSettings
 from mesmer.errors import DataError, MesmerError
+from mesmer.evaluation.calibration import settle_decisions
 from mesmer.evaluation.metrics import score_emotions
 from mesmer.evaluation.predictions import answer_split
-from mesmer.evaluation.thresholds import choose_thresholds, decide
+from mesmer.evaluation.thresholds import decide
 from mesmer.models.base import EmotionModel
 from mesmer.records import Batch
 from mesmer.training.loss import utterance_losses
@@ -138,13 +139,12 @@ def _step(
 
 
 def _validate(model: EmotionModel, batches: Batches, device: torch.device | str) -> dict[str, Any]:
-    """Choose the thresholds on the validation split, set them in the model, and return the metrics there."""
+    """Fit calibration and thresholds on the validation split, set them in the model, and return the metrics there."""
     emotions = model.settings.emotions
     answers = answer_split(model=model, batches=batches.epoch(0), subsets=("TAV",), device=device)
-    thresholds = choose_thresholds(answers.labels, answers.probabilities["TAV"], emotions)
-    model.thresholds = thresholds
-    _, mean = score_emotions(answers.labels, decide(answers.probabilities["TAV"], thresholds, emotions), emotions)
-    return {**{f"valid_{name}": value for name, value in mean.to_json().items()}, "thresholds": thresholds}
+    probabilities = settle_decisions(model, answers)
+    _, mean = score_emotions(answers.labels, decide(probabilities, model.thresholds, emotions), emotions)
+    return {**{f"valid_{name}": value for name, value in mean.to_json().items()}, "thresholds": model.thresholds}
 
 
 def _check_inputs(batch: Batch, step: int) -> None:
