@@ -8,12 +8,15 @@ from itertools import product
 
 import torch
 
-from mesmer.config import MelSettings, ModelSettings, SparseSettings, TextSettings
+from mesmer.baseline_settings import BaselineSettings
+from mesmer.config import FeatureSettings, MelSettings, ModelSettings, SparseSettings, TextSettings
 from mesmer.models import EmotionModel, build_model
-from mesmer.records import Batch
+from mesmer.models.registry import ON_FEATURES
+from mesmer.records import MODALITIES, Batch, FeatureSequence
 
 VOCABULARY = 60
 MAX_TOKENS = 16
+FEATURES = FeatureSettings(text_width=10)
 
 ALL_SUBSETS = tuple(subset for subset in product((True, False), repeat=3) if any(subset))
 """The seven ways in which modalities can be present (text, audio, visual)."""
@@ -30,6 +33,8 @@ def small_settings(name: str, *, sparse: SparseSettings | None = None, **changes
         text=TextSettings(max_tokens=MAX_TOKENS, vocabulary_size=VOCABULARY, width=16, layers=1, heads=2),
         mel=MelSettings(),
         sparse=sparse or SparseSettings(),
+        features=FEATURES if name in ON_FEATURES else None,
+        baseline=BaselineSettings(text_lstm=9, audio_lstm=8, visual_lstm=7, lstm_layers=2, memory_layers=2),
     )
     return replace(settings, **changes)  # type: ignore[arg-type]
 
@@ -54,7 +59,10 @@ def random_batch(
     tokens: Sequence[int] | None = None,
     seed: int = 0,
 ) -> Batch:
-    """Utterances of random faces, chunks and tokens; steps are left out where a modality is absent."""
+    """Utterances of random faces, chunks, tokens and features; steps are left out where a modality is absent.
+
+    Features come at rates of their own: a step for each token but two, two for each chunk, one for each face.
+    """
     draw = torch.Generator().manual_seed(seed)
     size = len(present)
 
@@ -68,16 +76,26 @@ def random_batch(
     # Smooth pictures and spectrograms: attention over pure noise would be no test of where it looks.
     faces_small = torch.rand(sum(num_faces), 3, 6, 6, generator=draw) * 255
     chunks_small = torch.randn(sum(num_chunks), 1, 16, 4, generator=draw)
+    tokens_drawn = torch.randint(4, VOCABULARY, mask.shape, generator=draw) * mask
+    labels = (torch.rand(size, 6, generator=draw) < 0.3).float()
+    steps = {"text": [n - 2 for n in lengths], "audio": [2 * n for n in num_chunks], "visual": num_faces}
+    features = {
+        name: FeatureSequence(
+            values=torch.randn(sum(steps[name]), FEATURES.widths[name], generator=draw), lengths=torch.tensor(steps[name])
+        )
+        for name in MODALITIES
+    }
     return Batch(
         ids=tuple(f"u{k}" for k in range(size)),
         faces=torch.nn.functional.interpolate(faces_small, (48, 48), mode="bilinear").to(torch.uint8),
         num_faces=torch.tensor(num_faces),
         chunks=torch.nn.functional.interpolate(chunks_small, (128, 32), mode="bilinear"),
         num_chunks=torch.tensor(num_chunks),
-        tokens=torch.randint(4, VOCABULARY, mask.shape, generator=draw) * mask,
+        tokens=tokens_drawn,
         token_mask=mask,
         present=torch.tensor(present),
-        labels=(torch.rand(size, 6, generator=draw) < 0.3).float(),
+        labels=labels,
+        features=features,
     )
 
 
@@ -96,4 +114,10 @@ def pick(batch: Batch, order: Sequence[int], *, extra_padding: int = 0) -> Batch
         token_mask=torch.nn.functional.pad(batch.token_mask[rows], (0, extra_padding)),
         present=batch.present[rows],
         labels=None if batch.labels is None else batch.labels[rows],
+        features=None if batch.features is None else {name: _pick(part, rows) for name, part in batch.features.items()},
     )
+
+
+def _pick(sequence: FeatureSequence, rows: list[int]) -> FeatureSequence:
+    parts = sequence.values.split(sequence.lengths.tolist())
+    return FeatureSequence(values=torch.cat([parts[k] for k in rows]), lengths=sequence.lengths[rows])

@@ -1,4 +1,4 @@
-"""Models: FE2E and MESM behind one registry, and how they are saved and loaded. Names are imported on first use."""
+"""Models: FE2E, MESM and four baselines behind one registry; saving and loading. Names are imported on first use."""
 
 from importlib import import_module
 from typing import Any

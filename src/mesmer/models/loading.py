@@ -21,11 +21,11 @@ from mesmer.config_dict import from_dict
 from mesmer.emotions import check_label_set
 from mesmer.errors import MesmerError, ModelError
 from mesmer.models.base import EmotionModel
-from mesmer.models.registry import build_model
+from mesmer.models.registry import build_model, reads_tokens
 from mesmer.models.saving import CONFIG_FILE, FORMAT, FORMAT_VERSION, HASHES_FILE, TOKENIZER_FILE, WEIGHTS_FILE
 from mesmer.models.size_check import check_sizes
 from mesmer.nn.text_architecture import MOST_TOKENS, check_architecture
-from mesmer.signals.text import TextTokenizer, load_tokenizer
+from mesmer.signals.text import NoTokens, TextTokenizer, load_tokenizer
 from mesmer.storage.hashes import sha256_file
 from mesmer.storage.reading import read_json
 from mesmer.storage.weights import load_tensors
@@ -45,7 +45,7 @@ class LoadedModel:
 
     Attributes:
         model: the network, with its thresholds.
-        tokenizer: makes its tokens.
+        tokenizer: makes its tokens; :class:`~mesmer.signals.text.NoTokens` where it reads none.
         prepare: how media must be prepared for it.
         extra: what else was saved with it.
         folder: where it was loaded from.
@@ -69,12 +69,12 @@ def load_model(source: str | Path) -> LoadedModel:
             message names the file and the remedy.
     """
     folder = _folder(source)
-    _check_hashes(folder)
+    hashed = _check_hashes(folder)
     config_file = folder / CONFIG_FILE
     with _blamed_on(config_file):
         config = _read_config(config_file)
         settings, prepare = _settings(config)
-        vocabulary_size, architecture = _text_facts(config)
+        vocabulary_size, architecture = _text_facts(config) if reads_tokens(settings) else (None, None)
     with _blamed_on(folder / WEIGHTS_FILE):
         tensors = load_tensors(folder / WEIGHTS_FILE)
     with _blamed_on(config_file), torch.device("meta"):
@@ -90,7 +90,11 @@ def load_model(source: str | Path) -> LoadedModel:
         if "unsure_margins" in config:
             model.unsure_margins = _mapping(config, "unsure_margins")
         extra = _mapping(config, "extra")
+    if not reads_tokens(settings):
+        return LoadedModel(model=model.eval(), tokenizer=NoTokens(), prepare=prepare, extra=extra, folder=folder)
     with _blamed_on(folder / TOKENIZER_FILE):
+        if TOKENIZER_FILE not in hashed:
+            raise ModelError("the hash of this file is missing", field=HASHES_FILE)
         tokenizer = load_tokenizer(str(folder))
         if vocabulary_size is not None and tokenizer.size > vocabulary_size:
             raise ModelError(f"the tokenizer has {tokenizer.size} tokens, the model {vocabulary_size}")
@@ -127,7 +131,8 @@ def _folder(source: str | Path) -> Path:
         ) from error
 
 
-def _check_hashes(folder: Path) -> None:
+def _check_hashes(folder: Path) -> frozenset[str]:
+    """Return the names of the files whose hashes were found right."""
     file = folder / HASHES_FILE
     with _blamed_on(file):
         if not file.is_file():
@@ -135,7 +140,7 @@ def _check_hashes(folder: Path) -> None:
         hashes = read_json(file, max_bytes=MOST_CONFIG_BYTES, error=ModelError)
         if not isinstance(hashes, dict) or len(hashes) > MOST_FILES:
             raise ModelError("a mapping of file names to hashes is expected")
-        for name in (CONFIG_FILE, WEIGHTS_FILE, TOKENIZER_FILE, *hashes):
+        for name in (CONFIG_FILE, WEIGHTS_FILE, *hashes):
             if not _PLAIN_NAME.fullmatch(name) or name not in hashes:
                 raise ModelError("the hash of this file is missing" if name not in hashes else "no plain name", field=name)
     for name, expected in hashes.items():
@@ -143,6 +148,7 @@ def _check_hashes(folder: Path) -> None:
             raise ModelError("the file is missing", file=folder / name, remedy=REMEDY)
         if sha256_file(folder / name, error=ModelError) != expected:
             raise ModelError(f"not the file that was saved: {HASHES_FILE} differs", file=folder / name, remedy=REMEDY)
+    return frozenset(hashes)
 
 
 def _read_config(file: Path) -> dict[str, Any]:

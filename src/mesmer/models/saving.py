@@ -46,7 +46,7 @@ def save_model(
     """Write the model as a folder, whole or not at all, in the place of an older saved model of that name.
 
     Args:
-        tokenizer: the one that made the tokens it was trained on.
+        tokenizer: the one that made the tokens it was trained on; not saved with a model that reads none.
         prepare: how the media were prepared that it was trained on.
         extra: anything else worth keeping with it, of plain JSON types: for people and reports, not used by the model.
 
@@ -64,7 +64,8 @@ def save_model(
     with place(folder) as target:
         write_json(target / CONFIG_FILE, _config(model, prepare=prepare, extra=extra))
         save_tensors(target / WEIGHTS_FILE, tensors, {"format": FORMAT})
-        tokenizer.save(target)
+        if model.text_encoder is not None:
+            tokenizer.save(target)
         names = sorted(path.name for path in target.iterdir())
         write_json(target / HASHES_FILE, {name: sha256_file(target / name) for name in names})
 

@@ -5,6 +5,8 @@ Shape letters: B utterances, n = sum of the counts, S largest count.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -33,3 +35,13 @@ def pad_steps(steps: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
 def sum_steps(values: Tensor, counts: Tensor) -> Tensor:
     """Return (B,), the sum of ``values`` (n,) over each utterance's steps."""
     return values.new_zeros(len(counts)).index_add(0, step_owners(counts), values)
+
+
+def apply_to_rows(function: Callable[[Tensor], Tensor], x: Tensor, keep: Tensor, *, width: int) -> Tensor:
+    """Return (B, width): ``function`` of the rows of x (B, D) where ``keep`` bool (B,) is True, zeros elsewhere.
+
+    The other rows are not computed.
+    """
+    answer = x.new_zeros(len(x), width)
+    rows = keep.nonzero().squeeze(1)
+    return answer.index_put((rows,), function(x[rows])) if len(rows) else answer

@@ -53,3 +53,7 @@ class SequenceEncoder(nn.Module):
             x = x + sinusoidal_positions(x.shape[1], self.dim, device=x.device)
         mask = torch.cat([mask.new_ones(len(mask), 1), mask], dim=1)
         return answer.index_put((some.nonzero().squeeze(1),), self.transformer(x, mask)[:, 0])
+
+    def multiply_adds(self, counts: Tensor) -> Tensor:
+        """Return int64 (B,), the multiply-adds for sequences of ``counts`` steps; 0 where there is none."""
+        return torch.where(counts > 0, self.transformer.multiply_adds(counts + 1), 0)

@@ -64,6 +64,7 @@ class Transformer(nn.Module):
 
     def __init__(self, *, dim: int, heads: int, layers: int, dropout: float, norm: Norm) -> None:
         super().__init__()
+        self.dim = dim
         self.layers = nn.ModuleList(
             TransformerLayer(dim=dim, heads=heads, dropout=dropout, norm=norm) for _ in range(layers)
         )
@@ -74,6 +75,11 @@ class Transformer(nn.Module):
         for layer in self.layers:
             x = layer(x, mask)
         return self.last_norm(x)
+
+    def multiply_adds(self, lengths: Tensor) -> Tensor:
+        """Return int64 (B,), the multiply-adds for sequences of ``lengths`` int64 (B,), each on its own without padding."""
+        per_layer = 12 * lengths * self.dim**2 + 2 * lengths**2 * self.dim  # the linear layers; scores and sums of values
+        return len(self.layers) * per_layer
 
 
 def sinusoidal_positions(length: int, dim: int, *, device: torch.device | None = None) -> Tensor:

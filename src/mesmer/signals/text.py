@@ -102,6 +102,24 @@ class TextTokenizer:
         return int(found)
 
 
+class NoTokens(TextTokenizer):
+    """Stands where a tokenizer stands, for models that read no tokens: every text has none, and nothing is saved."""
+
+    def __init__(self) -> None:
+        self.size = self.cls_id = self.sep_id = self.pad_id = 0
+
+    def encode(self, texts: Sequence[str], max_tokens: int) -> tuple[Tensor, Tensor]:
+        """Return tokens int64 (B, 0) and mask bool (B, 0)."""
+        return torch.zeros((len(texts), 0), dtype=torch.int64), torch.zeros((len(texts), 0), dtype=torch.bool)
+
+    def words(self, tokens: Sequence[int]) -> list[str]:
+        """Return nothing: there are no tokens."""
+        return []
+
+    def save(self, folder: str | Path) -> None:
+        """Write nothing."""
+
+
 def train_tokenizer(texts: Iterable[str], vocabulary_size: int) -> TextTokenizer:
     """Train a lower-cased vocabulary of at most ``vocabulary_size`` words and pieces of words (BPE) on a corpus.
 
