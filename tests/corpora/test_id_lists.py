@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -83,10 +84,13 @@ def test_missing_and_unlisted_ids_are_reported(tmp_path: Path) -> None:
     listed = apply_id_lists(corpus("c_3", "new_0", "-3g_0", "b_2", left_out=(removed,)), lists)
     assert [(u.id, u.split) for u in listed.corpus.utterances] == [("c_3", "test"), ("-3g_0", "train"), ("b_2", "valid")]
     assert listed.unlisted == ("new_0",)
-    assert listed.corpus.left_out == (removed, LeftOut(id="new_0", file=str(tmp_path), rule=IN_NO_LIST))
+    train, test = str(tmp_path / "train_split.txt"), str(tmp_path / "test_split.txt")
+    nowhere = LeftOut(id="a_1", file=train, rule=NOT_IN_CORPUS, listed="train")
+    new = LeftOut(id="new_0", file=str(tmp_path), rule=IN_NO_LIST)
+    assert listed.corpus.left_out == (replace(removed, listed="test"), nowhere, new)
     assert listed.missing == (
-        LeftOut(id="a_1", file=str(tmp_path / "train_split.txt"), rule=NOT_IN_CORPUS),
-        LeftOut(id="c_4", file=str(tmp_path / "test_split.txt"), rule="left out: the transcript is empty"),
+        nowhere,
+        LeftOut(id="c_4", file=test, rule="left out: the transcript is empty", listed="test"),
     )
     assert len(listed.corpus) + len(listed.missing) == sum(lists.sizes().values())
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mesmer.cli.corpus_options import OPTIONS, ROOTS, add_corpus_options
 from mesmer.cli.parser import Parser
 from mesmer.config import PrepareSettings
 from mesmer.config_dict import from_dict
@@ -14,46 +15,70 @@ from mesmer.config_dict import from_dict
 HELP = "make a prepared dataset from media files"
 DESCRIPTION = "Decode, track and crop a corpus once, so that training and evaluation read it fast."
 
+_KINDS = {
+    "synthetic": "drawn talking faces",
+    "folder": "own clips",
+    "iemocap": "IEMOCAP, as delivered",
+    "cmu_mosei": "CMU-MOSEI, as delivered",
+    "meld": "MELD, as delivered",
+    "ravdess": "RAVDESS, as delivered",
+    "crema_d": "CREMA-D, as delivered",
+}
+
 
 def add_arguments(parser: Parser, words: Sequence[str]) -> None:
     """Add the arguments of this command, with one sub-command per kind of corpus."""
     kinds = parser.add_subcommands(required=True, dest="kind", metavar="KIND", title="kinds of corpus", description=None)
-    synthetic = Parser(description="Make a synthetic corpus of talking faces under OUT/raw and prepare it in OUT.")
-    synthetic.add_argument("out", metavar="OUT", help="folder of the prepared dataset")
-    synthetic.add_argument("--size", default="small", help="tiny (40 utterances), small (960) or medium (3780)")
-    synthetic.add_argument("--seed", type=int, default=0, help="of everything drawn")
-    folder = Parser(description="Prepare your own clips.")
-    folder.add_argument(
-        "manifest", metavar="MANIFEST", help="CSV or JSONL: path, start_s, end_s, speaker, text, labels, split"
-    )
-    folder.add_argument("out", metavar="OUT", help="folder of the prepared dataset")
-    for name, kind, words_of_help in (("synthetic", synthetic, "drawn talking faces"), ("folder", folder, "own clips")):
+    for name, words_of_help in _KINDS.items():
+        kind = _synthetic_parser() if name == "synthetic" else _corpus_parser(name)
         kind.add_argument("--workers", type=int, default=1, help="processes")
         kind.add_argument("--settings", type=PrepareSettings, default=PrepareSettings())
         kinds.add_subcommand(name, kind, help=words_of_help)
 
 
+def _synthetic_parser() -> Parser:
+    parser = Parser(description="Make a synthetic corpus of talking faces under OUT/raw and prepare it in OUT.")
+    parser.add_argument("out", metavar="OUT", help="folder of the prepared dataset")
+    parser.add_argument("--size", default="small", help="tiny (40 utterances), small (960) or medium (3780)")
+    parser.add_argument("--seed", type=int, default=0, help="of everything drawn")
+    return parser
+
+
+def _corpus_parser(name: str) -> Parser:
+    parser = Parser(description=f"Prepare {_KINDS[name]}.")
+    metavar, words = ROOTS[name]
+    parser.add_argument("root", metavar=metavar, help=words)
+    parser.add_argument("out", metavar="OUT", help="folder of the prepared dataset")
+    if OPTIONS[name]:
+        add_corpus_options(parser, name)
+    parser.add_argument("--splits", metavar="FOLDER", type=str, help="lists of ids: train_split.txt and so on")
+    rules = "random, speaker, dialogue or video, with shares as in random:70/10/20; or leave-one-session-out"
+    parser.add_argument("--split", metavar="RULE", type=str, help=rules)
+    parser.add_argument("--fold", metavar="N", type=int, help="with leave-one-session-out: the session that is the test")
+    parser.add_argument("--seed", type=int, default=0, help="of a split that is drawn")
+    parser.add_argument("--limit", metavar="N", type=int, help="a trial: so many utterances at most")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and write nothing")
+    return parser
+
+
 def run(arguments: Any) -> int:
     """Prepare, and say what came of it."""
     chosen = arguments[arguments.kind]
-    out, workers = Path(chosen.out), chosen.workers
     settings = from_dict(PrepareSettings, chosen.settings.as_dict(), file="command line", path="settings")
+    if arguments.kind != "synthetic":
+        from mesmer.cli.prepare_corpus import prepare_corpus
 
+        return prepare_corpus(arguments.kind, chosen, settings)
+
+    from mesmer.corpora.synthetic.generator import make_synthetic
     from mesmer.dataset.prepare import prepare
+    from mesmer.report.prepare_text import prepared_text
     from mesmer.training.progress import Counter
 
-    if arguments.kind == "synthetic":
-        from mesmer.corpora.synthetic.generator import make_synthetic
-
-        with Counter("making media", file=sys.stderr) as counter:
-            corpus = make_synthetic(out / "raw", size=chosen.size, seed=chosen.seed, workers=workers, progress=counter)
-    else:
-        from mesmer.corpora.folder import read_folder
-
-        corpus = read_folder(Path(chosen.manifest))
+    out = Path(chosen.out)
+    with Counter("making media", file=sys.stderr) as counter:
+        corpus = make_synthetic(out / "raw", size=chosen.size, seed=chosen.seed, workers=chosen.workers, progress=counter)
     with Counter("preparing", file=sys.stderr) as counter:
-        report = prepare(corpus, out, settings=settings, workers=workers, progress=counter)
-    print(f"{report.rows_out} of {report.rows_in} utterances prepared in {out}")
-    if report.quarantined:
-        print(f"{report.quarantined} in quarantine, each with its reason: {out / 'quarantine.jsonl'}")
+        prepare(corpus, out, settings=settings, workers=chosen.workers, progress=counter)
+    print(prepared_text(out))
     return 0

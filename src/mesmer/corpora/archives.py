@@ -33,7 +33,7 @@ _DAMAGE = (
     tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError, ValueError,
     OverflowError, NotImplementedError, RuntimeError, struct.error,
 )  # fmt: skip
-_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz")
+SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ class ArchiveLimits:
 def is_archive(path: str | Path) -> bool:
     """Whether the name of ``path`` is that of an archive :func:`extract` can unpack, and it is a file."""
     path = Path(path)
-    return path.name.lower().endswith(_SUFFIXES) and path.is_file()
+    return path.name.lower().endswith(SUFFIXES) and path.is_file()
 
 
 def extract(archive: str | Path, folder: str | Path, *, limits: ArchiveLimits | None = None) -> Path:

@@ -41,7 +41,8 @@ class ListedCorpus:
     """A corpus split by lists of ids.
 
     Attributes:
-        corpus: only the listed utterances, each with its split; the others stand in its ``left_out``.
+        corpus: only the listed utterances, each with its split. Its ``left_out`` holds the others, and the listed ids that
+            the corpus does not have, so that every id of either side is accounted for.
         missing: the listed ids that are not utterances of the corpus, each with the list and the reason.
         unlisted: ids of the utterances that stand in no list.
     """
@@ -98,10 +99,11 @@ def apply_id_lists(corpus: Corpus, lists: IdLists) -> ListedCorpus:
     unlisted = tuple(u.id for u in corpus.utterances if u.id not in split_of)
     folder = str(lists.files["train"].parent)
     outside = tuple(LeftOut(id=name, file=folder, rule=IN_NO_LIST) for name in unlisted)
+    removed = tuple(replace(row, listed=split_of.get(row.id)) for row in corpus.left_out)
+    missing = _missing(corpus, lists, found={u.id for u in listed})
+    nowhere = tuple(row for row in missing if row.rule == NOT_IN_CORPUS)
     return ListedCorpus(
-        corpus=replace(corpus, utterances=listed, left_out=corpus.left_out + outside),
-        missing=_missing(corpus, lists, found={u.id for u in listed}),
-        unlisted=unlisted,
+        corpus=replace(corpus, utterances=listed, left_out=removed + nowhere + outside), missing=missing, unlisted=unlisted
     )
 
 
@@ -112,6 +114,7 @@ def _missing(corpus: Corpus, lists: IdLists, *, found: set[str]) -> tuple[LeftOu
             id=name,
             file=str(lists.files[split]),
             rule=f"left out: {reasons[name]}" if name in reasons else NOT_IN_CORPUS,
+            listed=split,
         )
         for split in SPLITS
         for name in lists.ids[split]

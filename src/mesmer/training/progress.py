@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
@@ -20,7 +21,7 @@ class Listener(Protocol):
     """Is told of every step and epoch. ``facts`` holds plain numbers only."""
 
     def step(self, facts: dict[str, Any]) -> None:
-        """One optimizer step: ``step``, ``epoch``, ``loss``, ``learning_rate``, ``gradient_norm``, ``top_p``."""
+        """One step: ``step``, ``epoch``, ``loss``, ``learning_rate``, ``gradient_norm``, ``top_p``, ``utterances``."""
 
     def epoch(self, facts: dict[str, Any]) -> None:
         """One epoch with its validation: ``epoch``, ``train_loss``, ``valid_f1``, ``best_f1``, ``best_epoch``, ..."""
@@ -44,7 +45,7 @@ class JsonLog:
         self._path = path
         with self._plainly():
             self._file = path.open("ab")
-            self._file.truncate(keep_bytes)
+            self._file.truncate(min(keep_bytes, path.stat().st_size))  # never longer: a power cut may have shortened it
             self._file.seek(0, os.SEEK_END)
         self._start = time.monotonic()
 
@@ -80,19 +81,23 @@ class JsonLog:
 class Screen:
     """Tells a person: a live bar where ``file`` is a terminal, one plain line per epoch elsewhere."""
 
-    def __init__(self, file: TextIO, *, epochs: int, steps_per_epoch: int, done_epochs: int = 0) -> None:
+    def __init__(self, file: TextIO, *, epochs: int, steps_per_epoch: int, done_steps: int = 0) -> None:
         self._console = Console(file=file, highlight=False)
         self._bar: Progress | None = None
+        self._steps, self._first_step = epochs * steps_per_epoch, done_steps
+        self._utterances, self._start = 0, time.monotonic()
         if self._console.is_terminal:
-            columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("loss {task.fields[loss]}"))
-            self._bar = Progress(*columns, TimeRemainingColumn(), console=self._console)
-            total = epochs * steps_per_epoch
-            self._task = self._bar.add_task("", total=total, completed=done_epochs * steps_per_epoch, loss="-")
+            columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[now]}"))
+            self._bar = Progress(*columns, TimeRemainingColumn(), TextColumn("left at most"), console=self._console)
+            self._task = self._bar.add_task("", total=self._steps, completed=done_steps, now="")
             self._bar.start()
 
     def step(self, facts: dict[str, Any]) -> None:
+        self._utterances += facts["utterances"]
         if self._bar:
-            self._bar.update(self._task, completed=facts["step"], loss=f"{facts['loss']:.3f}")
+            speed = self._utterances / (time.monotonic() - self._start)
+            now = f"loss {facts['loss']:.3f}, rate {facts['learning_rate']:.1e}, {speed:.1f} utterances/s,"
+            self._bar.update(self._task, completed=facts["step"], now=now)
 
     def epoch(self, facts: dict[str, Any]) -> None:
         best = " (best)" if facts["best_epoch"] == facts["epoch"] else ""
@@ -100,6 +105,8 @@ class Screen:
             f"epoch {facts['epoch']}: loss {facts['train_loss']:.4f}, validation F1 {100 * facts['valid_f1']:.1f}{best}, "
             f"top_p {facts['top_p']:.2f}, {facts['utterances_per_s']:.1f} utterances/s"
         )
+        if facts["step"] < self._steps:
+            line += f", {self._left(facts)} left at most"
         if self._bar:
             self._bar.console.print(line)
         else:
@@ -109,21 +116,30 @@ class Screen:
         if self._bar:
             self._bar.stop()
 
+    def _left(self, facts: dict[str, Any]) -> str:
+        """Return how long the steps to come take at the pace of this process, validation included."""
+        pace_s = (time.monotonic() - self._start) / max(1, facts["step"] - self._first_step)
+        return str(timedelta(seconds=round(pace_s * (self._steps - facts["step"]))))
+
 
 class Counter:
-    """Tells a person how many of how many are done: a live bar on a terminal, a plain line every tenth elsewhere."""
+    """Tells a person how many of how many are done, how fast, and the time left: a live bar on a terminal, a plain line
+    every tenth elsewhere.
+    """
 
     def __init__(self, title: str, *, file: TextIO) -> None:
         self._title = title
         self._console = Console(file=file, highlight=False)
         self._bar: Progress | None = None
         self._told = 0
+        self._first: tuple[int, float] | None = None
 
     def __enter__(self) -> Counter:
         if self._console.is_terminal:
-            columns = (TextColumn(self._title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            rate = TextColumn("{task.fields[rate]}")
+            columns = (TextColumn(self._title), BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn())
             self._bar = Progress(*columns, console=self._console)
-            self._task = self._bar.add_task("", total=None)
+            self._task = self._bar.add_task("", total=None, rate="")
             self._bar.start()
         return self
 
@@ -132,9 +148,27 @@ class Counter:
             self._bar.stop()
 
     def __call__(self, done: int, total: int) -> None:
-        """Take note that ``done`` of ``total`` are done."""
+        """Take note that ``done`` of ``total`` are done; the first call says what was done before this process began."""
+        now_s = time.monotonic()
+        if self._first is None:
+            self._first = (done, now_s)
+        rate = _rate(done - self._first[0], now_s - self._first[1])
         if self._bar:
-            self._bar.update(self._task, completed=done, total=total)
+            self._bar.update(self._task, completed=done, total=total, rate=f"{rate:.3g}/s" if rate else "")
         elif total and 10 * done // total > self._told:
             self._told = 10 * done // total
-            print(f"{self._title}: {done} of {total}", file=self._console.file, flush=True)
+            left = f", {rate:.3g}/s, {_time_left((total - done) / rate)} left" if rate and done < total else ""
+            print(f"{self._title}: {done} of {total}{left}", file=self._console.file, flush=True)
+
+
+def _rate(done: int, seconds: float) -> float:
+    """Things done per second; 0 while nothing can be said."""
+    return done / seconds if done > 0 and seconds > 0 else 0.0
+
+
+def _time_left(seconds: float) -> str:
+    """``42 s``, ``7 min``, ``3 h 20 min``."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
