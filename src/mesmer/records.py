@@ -191,8 +191,9 @@ class ModelOutput:
         modality_logits: float32 (B, M, L), each branch's own scores; 0 where absent.
         modality_weights: float32 (B, M), weights of the fusion for each utterance; 0 where absent. For additive fusion
             ``logits == (modality_weights[..., None] * modality_logits).sum(1)``.
-        multiply_adds: int64 (B,), multiply-adds executed for each utterance in the convolution branches and their
-            attention (1 multiply-add = 2 FLOPs), counted from the active sites.
+        multiply_adds: int64 (B,), multiply-adds executed for each utterance (1 multiply-add = 2 FLOPs): in the convolution
+            branches and their attention, counted from the active sites; of a model on hand-crafted features, which has no
+            such branches, in the whole network, counted from the lengths of its sequences.
         dense_multiply_adds: int64 (B,), the same if nothing were skipped.
         traces: (modality, block) -> BlockTrace, only if asked for; empty for dense models.
     """

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from dataclasses import replace
+from typing import Literal
 
 import pytest
 import torch
 from torch import nn
 
+import model_batches
 from mesmer.config import ModelSettings, SparseSettings, TextSettings
 from mesmer.errors import DataError
 from mesmer.evaluation.cost import count_multiply_adds, measure_cost, one_utterance, peak_memory
-from mesmer.models.registry import build_model
+from mesmer.models.registry import ON_FEATURES, build_model
 from mesmer.nn.fold import fold_for_inference
 from mesmer.nn.sequence import SequenceEncoder
 from mesmer.nn.vgg import ConvolutionBranch
@@ -127,6 +130,20 @@ def test_report_equals_a_count_by_hand(name: str) -> None:
     assert report.multiply_adds_per_second == pytest.approx(total / 3.0)
     assert report.wall_s_per_second == pytest.approx(report.wall_s / 3.0)
     assert json.loads(json.dumps(report.to_json()))["ids"] == list(batch.ids)
+
+
+@pytest.mark.parametrize("late_fusion", ["sum", "concatenation"])
+@pytest.mark.parametrize("name", sorted(ON_FEATURES))
+def test_models_on_features_count_themselves_whole(name: str, late_fusion: Literal["sum", "concatenation"]) -> None:
+    """What a model says of itself, from the lengths of its sequences, is what the counter sees it do."""
+    settings = model_batches.small_settings(name)
+    model = build_model(replace(settings, baseline=replace(settings.baseline, late_fusion=late_fusion))).eval()
+    batch = model_batches.random_batch(model_batches.ALL_SUBSETS, seed=3)
+    report = measure_cost(model=model, batch=batch, seconds_of_input=[1.0] * len(batch), repeats=1)
+    for b in range(len(batch)):
+        seen = count_multiply_adds(model, lambda b=b: model(one_utterance(batch, b)))
+        assert report.multiply_adds[b] == report.dense_multiply_adds[b] == seen
+    assert set(report.other_multiply_adds) == {0}
 
 
 def test_folding_changes_no_count() -> None:

@@ -1,11 +1,13 @@
 """What an answer costs: multiply-adds counted, peak memory and wall-clock measured beside them.
 
-One multiply-add is two FLOPs; every number here is in multiply-adds. Two kinds of parts are counted in two ways:
+One multiply-add is two FLOPs; every number here is in multiply-adds. Three kinds of parts are counted in two ways:
 
 - the convolution branches count themselves from their active sites (:mod:`mesmer.nn.sparse_block`): products with an
   absent neighbour are not counted, and not executed by the compiled kernel. Where a block computes masked-dense because
   that is faster, or the stem uses Winograd's minimal filtering, the machine executes another number; the count stays that
   of the direct algorithm, so that it is a property of the model and its input, and wall-clock stands beside it;
+- models on hand-crafted features count themselves whole, from the lengths of their sequences; they skip nothing. What the
+  features cost is not in it;
 - everything else (text encoder, Transformers over time, heads) is counted by torch's ``FlopCounterMode``, each utterance
   on its own. It sees matrix products and convolutions; element-wise work (softmax, ReLU, normalisation) counts nothing.
 
@@ -32,9 +34,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from torch.utils.hooks import RemovableHandle
 
 from mesmer.errors import DataError
+from mesmer.models.feature_model import FeatureModel
 from mesmer.nn.packing import step_owners
 from mesmer.nn.vgg import ConvolutionBranch
-from mesmer.records import Batch, ModelOutput
+from mesmer.records import Batch, FeatureSequence, ModelOutput
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +46,8 @@ class CostReport:
 
     Attributes:
         ids: of the utterances.
-        multiply_adds: B numbers, executed in the convolution branches and their attention.
+        multiply_adds: B numbers, executed in the convolution branches and their attention, or in the whole of a model on
+            hand-crafted features.
         dense_multiply_adds: B numbers, the same if nothing were skipped.
         other_multiply_adds: B numbers, of everything else, each utterance on its own (no padding).
         seconds_of_input: B durations.
@@ -172,7 +176,7 @@ class _SetAside:
 
 
 def _other_multiply_adds(model: nn.Module, utterance: Batch) -> int:
-    return count_multiply_adds(model, lambda: model(utterance), leave_out=(ConvolutionBranch,))
+    return count_multiply_adds(model, lambda: model(utterance), leave_out=(ConvolutionBranch, FeatureModel))
 
 
 def _recurrent_multiply_adds(layer: nn.RNNBase, sequence: Tensor | PackedSequence) -> int:
@@ -207,6 +211,13 @@ def one_utterance(batch: Batch, index: int) -> Batch:
         token_mask=batch.token_mask[rows, :length],
         present=batch.present[rows],
         labels=None if batch.labels is None else batch.labels[rows],
+        features=None if batch.features is None else {name: _one(part, index) for name, part in batch.features.items()},
+    )
+
+
+def _one(sequence: FeatureSequence, index: int) -> FeatureSequence:
+    return FeatureSequence(
+        values=sequence.values[step_owners(sequence.lengths) == index], lengths=sequence.lengths[index : index + 1]
     )
 
 

@@ -41,6 +41,7 @@ def print_table(table: Table, *, file: TextIO, width: int | None = None) -> None
     if table.dense_multiply_adds:
         share = table.multiply_adds / table.dense_multiply_adds
         console.print(
-            f"Convolution branches: {table.multiply_adds / 1e6:.1f} M multiply-adds per utterance, "
+            "Convolution branches (of a model on hand-crafted features: all of it): "
+            f"{table.multiply_adds / 1e6:.1f} M multiply-adds per utterance, "
             f"{100 * share:.0f} % of {table.dense_multiply_adds / 1e6:.1f} M if nothing were skipped."
         )
