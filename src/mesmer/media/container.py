@@ -9,6 +9,7 @@ CONTAINERS = {
     "mov": "mov,mp4,m4a,3gp,3g2,mj2",
     "matroska": "matroska,webm",
     "avi": "avi",
+    "flv": "flv",
     "wav": "wav",
     "flac": "flac",
     "mp3": "mp3",
@@ -36,6 +37,8 @@ def sniff(head: bytes) -> str | None:
         return "matroska"
     if head[:4] == b"RIFF" and head[8:12] in (b"AVI ", b"AVIX"):
         return "avi"
+    if _is_flash_video(head[:9]):
+        return "flv"
     if head[:4] in (b"RIFF", b"RF64", b"RIFX") and head[8:12] == b"WAVE":
         return "wav"
     if head[:4] == b"fLaC":
@@ -45,6 +48,11 @@ def sniff(head: bytes) -> str | None:
     if head[:3] == b"ID3" or _is_mpeg_audio(head.lstrip(b"\0")[:4]):
         return "mp3"
     return None
+
+
+def _is_flash_video(head: bytes) -> bool:
+    """Whether nine bytes are the whole header of a Flash video, version 1; the fifth says if there is sound or picture."""
+    return head[:4] == b"FLV\x01" and len(head) == 9 and head[4] & ~0b101 == 0 and head[5:] == b"\0\0\0\x09"
 
 
 def _is_mpeg_audio(word: bytes) -> bool:
