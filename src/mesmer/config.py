@@ -269,8 +269,8 @@ class TrainSettings:
         seed: of everything random.
         threads: CPU threads of torch; 0 leaves torch's own choice.
         workers: loader processes.
-        save_every_s, save_every_steps: besides each epoch's end, the state is saved when so many seconds, or so many steps,
-            have passed since it last was; 0 turns that off.
+        save_every_s: besides each epoch's end, the state is saved when so many seconds have passed since; 0 turns that off.
+        save_every_steps: it is also saved at every step whose number is a multiple of this; 0 turns that off.
         tensorboard: also log for TensorBoard.
     """
 

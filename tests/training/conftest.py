@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from mesmer.config import ModelSettings, SparseSettings, TextSettings
+from mesmer.dataset.batches import Step
 from mesmer.models.base import EmotionModel
 from mesmer.models.registry import build_model
 from mesmer.records import Batch
@@ -33,6 +34,10 @@ class ToyBatches:
 
     def __len__(self) -> int:
         return -(-len(self.labels) // self._batch_size)
+
+    def steps(self, number: int, *, first: int = 0) -> Iterator[Step]:
+        for batch in list(self.epoch(number))[first:]:
+            yield Step(parts=(batch,), utterances=len(batch))
 
     def epoch(self, number: int) -> Iterator[Batch]:
         size = len(self.labels)

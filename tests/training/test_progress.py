@@ -31,17 +31,19 @@ def test_training_is_told(kind: type[io.StringIO], monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("TERM", "xterm")
     file = kind()
     screen = Screen(file, epochs=2, steps_per_epoch=2)
-    screen.step({"step": 1, "loss": 0.7})
-    screen.step({"step": 2, "loss": 0.6})
+    screen.step({"step": 1, "loss": 0.7, "learning_rate": 5e-5, "utterances": 8})
+    screen.step({"step": 2, "loss": 0.6, "learning_rate": 5e-5, "utterances": 8})
     screen.epoch(dict(EPOCH))
     screen.close()
     text = file.getvalue()
-    assert "epoch 1: loss 0.5000, validation F1 40.0 (best), top_p 0.75, 12.3 utterances/s" in " ".join(text.split())
+    told = " ".join(text.split())
+    assert "epoch 1: loss 0.5000, validation F1 40.0 (best), top_p 0.75, 12.3 utterances/s, 0:00:00 left at most" in told
     if kind is io.StringIO:
         assert text.count("\n") == 1
         assert "\x1b" not in text
     else:
         assert "2/4" in text
+        assert "loss 0.600, rate 5.0e-05," in told
 
 
 def test_a_count_is_told_ten_times_at_most(monkeypatch: pytest.MonkeyPatch) -> None:

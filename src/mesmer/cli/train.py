@@ -15,7 +15,9 @@ from mesmer.errors import ConfigError
 from mesmer.training.settings_file import read_settings
 
 HELP = "train a model on a prepared dataset"
-DESCRIPTION = "Train a model on a prepared dataset. Any setting can be overridden: --model.width 16."
+DESCRIPTION = (
+    "Train a model on a prepared dataset. Any setting can be overridden: --model.width 16. Several processes: torchrun."
+)
 
 
 def add_arguments(parser: Parser, words: Sequence[str]) -> None:
@@ -42,14 +44,21 @@ def run(arguments: Any) -> int:
     """Train and say where the files are."""
     settings = settings_of(arguments)
 
-    from mesmer.training.run import train_run
+    from mesmer.training.run import train_model
+    from mesmer.training.team import disband, is_first, was_restarted
 
-    folder, progress = train_run(
-        settings=settings, data=Path(arguments.data), folder=Path(arguments.run), resume=arguments.resume, screen=sys.stderr
+    result = train_model(
+        settings=settings,
+        data=arguments.data,
+        folder=arguments.run,
+        resume=arguments.resume or was_restarted(),
+        screen=sys.stderr,
     )
-    print(f"best epoch {progress.best_epoch} of {progress.epoch}: validation F1 {100 * progress.best_f1:.1f}")
-    print(f"model: {folder.model}")
-    print(f"next: mesmer evaluate {folder.root} --data {arguments.data}")
+    if is_first():
+        print(f"best epoch {result.best_epoch} of {result.epochs}: validation F1 {100 * result.best_f1:.1f}")
+        print(f"model: {result.model}")
+        print(f"next: mesmer evaluate {result.folder} --data {arguments.data}")
+    disband()
     return 0
 
 

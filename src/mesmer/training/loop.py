@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from mesmer.config import TrainSettings
-from mesmer.errors import DataError, MesmerError
+from mesmer.dataset.batches import Step
+from mesmer.errors import DataError
 from mesmer.evaluation.calibration import settle_decisions
 from mesmer.evaluation.metrics import score_emotions
 from mesmer.evaluation.predictions import answer_split
 from mesmer.evaluation.thresholds import decide
 from mesmer.models.base import EmotionModel
 from mesmer.records import Batch
-from mesmer.training.loss import utterance_losses
-from mesmer.training.optimizer import clip_gradient, set_rate
 from mesmer.training.progress import Listener
-from mesmer.training.schedule import rate_factor, warm_top_p
+from mesmer.training.schedule import SavingTimes, rate_factor, warm_top_p
 from mesmer.training.state import Progress
+from mesmer.training.step import take_step
+from mesmer.training.team import Team
+
+
+class Steps(Protocol):
+    """The train split as steps; the same epoch number gives the same steps, whoever asks and when."""
+
+    def __len__(self) -> int:
+        """Steps in an epoch."""
+
+    def steps(self, number: int, *, first: int = 0) -> Iterator[Step]:
+        """Return the steps of epoch ``number``, from step ``first`` on (0 is the first)."""
 
 
 class Batches(Protocol):
-    """A split as batches; the same epoch number gives the same batches, whoever asks and when."""
+    """A split as batches."""
 
     def __len__(self) -> int:
         """Batches in an epoch."""
@@ -39,103 +50,95 @@ def train(
     *,
     model: EmotionModel,
     optimizer: torch.optim.Optimizer,
-    train_batches: Batches,
+    train_steps: Steps,
     valid_batches: Batches,
     positive_weight: Tensor | None,
     settings: TrainSettings,
     progress: Progress,
+    team: Team,
     listeners: Sequence[Listener],
     save_best: Callable[[], None],
     save_progress: Callable[[Progress], None],
-    device: torch.device | str = "cpu",
+    report: Callable[[int, float], bool] | None = None,
 ) -> Progress:
     """Train ``model`` until its validation average F1 has not risen for ``settings.patience`` epochs.
 
-    Thresholds are chosen on the validation split after every epoch and set in the model. Validation runs at the model's own
-    ``top_p``, also while training is still on its way down to it: what is compared is what will be used.
+    Calibration and thresholds are chosen on the validation split after every epoch and set in the model. Validation runs at
+    the model's own ``top_p``, also while training is still on its way down to it, and in float32: what is compared is what
+    will be used. In a team every process calls this; the first alone validates.
 
     Args:
-        progress: where to start; changed as training goes.
-        save_best: is called while the model is the best so far.
-        save_progress: is called after every epoch, after ``save_best``.
+        progress: where to start, which may be within an epoch; changed as training goes.
+        listeners: of the first process.
+        save_best: is called in the first process while the model is the best so far.
+        save_progress: is called in every process, after every epoch (after ``save_best``) and as often in between as the
+            settings say.
+        report: is told epoch (1 is the first) and validation F1 in the first process; True stops training.
 
     Raises:
         MesmerError: a loss or gradient is not finite; names the step and the utterances.
         DataError: there is nothing to train on or to validate on.
     """
-    if not len(train_batches) or not len(valid_batches):
+    if not len(train_steps) or not len(valid_batches):
         raise DataError("a split is empty", field="split", remedy="training needs utterances in both train and valid")
     top_p = model.top_p
-    warm_epochs = model.settings.sparse.warm_epochs
-    total_steps = settings.epochs * len(train_batches)
+    total_steps = settings.epochs * len(train_steps)
+    saving = SavingTimes(every_s=settings.save_every_s, every_steps=settings.save_every_steps)
+
     while not progress.finished:
-        start = time.monotonic()
+        start, utterances_before = time.monotonic(), progress.epoch_utterances
         model.train()
-        model.top_p = warm_top_p(progress.epoch, top_p=top_p, warm_epochs=warm_epochs)
+        model.top_p = warm_top_p(progress.epoch, top_p=top_p, warm_epochs=model.settings.sparse.warm_epochs)
         facts: dict[str, Any] = {"epoch": progress.epoch + 1, "top_p": model.top_p}
-        loss_sum, utterances = 0.0, 0
-        for batch in train_batches.epoch(progress.epoch):
-            factor = rate_factor(progress.step, total_steps=total_steps, settings=settings)
-            step_facts = _step(model, optimizer, batch.to(device), positive_weight, settings, factor, progress.step + 1)
+        for step in train_steps.steps(progress.epoch, first=progress.epoch_steps):
+            step_facts, to_save = take_step(
+                step,
+                number=progress.step + 1,
+                model=model,
+                optimizer=optimizer,
+                positive_weight=positive_weight,
+                settings=settings,
+                rate=rate_factor(progress.step, total_steps=total_steps, settings=settings),
+                team=team,
+                wish=team.is_first and saving.due(progress.step + 1),
+            )
             progress.step += 1
-            loss_sum += step_facts["loss"] * len(batch)
-            utterances += len(batch)
+            progress.epoch_steps += 1
+            progress.epoch_loss += step_facts["loss"] * step.utterances
+            progress.epoch_utterances += step.utterances
             for listener in listeners:
-                listener.step({"step": progress.step, **facts, **step_facts})
-        seconds = time.monotonic() - start
-        facts["train_loss"] = loss_sum / utterances
+                listener.step({"step": progress.step, **facts, **step_facts, "utterances": step.utterances})
+            if to_save and progress.epoch_steps < len(train_steps):  # the epoch's end saves anyway
+                save_progress(progress)
+                saving.saved()
+        facts["train_loss"] = progress.epoch_loss / progress.epoch_utterances
+        speed = (progress.epoch_utterances - utterances_before) / (time.monotonic() - start)
 
         model.top_p = top_p
-        facts |= _validate(model, valid_batches, device)
-        progress.epoch += 1
-        if facts["valid_f1"] > progress.best_f1:
-            progress.best_f1, progress.best_epoch = facts["valid_f1"], progress.epoch
-            save_best()
-        progress.history.append(facts | {"best_epoch": progress.best_epoch, "best_f1": progress.best_f1})
-        stale = progress.epoch - progress.best_epoch >= settings.patience
-        progress.finished = stale or progress.epoch >= settings.epochs
+        facts |= team.tell(lambda: _validate(model, valid_batches, team.device))
+        _end_epoch(progress, facts, settings)
+        if progress.best_epoch == progress.epoch:
+            team.tell(save_best)
+        if report and team.tell(partial(report, progress.epoch, facts["valid_f1"])) and not progress.finished:
+            progress.finished, progress.stopped = True, "report"
         for listener in listeners:
-            listener.epoch(progress.history[-1] | {"step": progress.step, "utterances_per_s": utterances / seconds})
+            listener.epoch(progress.history[-1] | {"step": progress.step, "utterances_per_s": speed})
         save_progress(progress)
+        saving.saved()
     return progress
 
 
-def _step(
-    model: EmotionModel,
-    optimizer: torch.optim.Optimizer,
-    batch: Batch,
-    positive_weight: Tensor | None,
-    settings: TrainSettings,
-    factor: float,
-    number: int,
-) -> dict[str, float]:
-    """Take one optimizer step and return its loss, rate and gradient norm."""
-    if batch.labels is None:
-        raise DataError(
-            "an utterance has no labels", field=f"utterances {_names(batch.ids)}", remedy="label the train split"
-        )
-    optimizer.zero_grad(set_to_none=True)
-    _check_inputs(batch, number)
-    try:
-        output = model(batch)
-    except MesmerError as error:
-        raise MesmerError(f"{error.message} (utterances {_names(batch.ids)})", field=f"step {number}") from error
-    losses = utterance_losses(output, batch.labels, positive_weight=positive_weight, branch_loss=settings.branch_loss)
-    loss = losses.mean()
-    if not math.isfinite(loss.item()):
-        culprits = [name for name, value in zip(batch.ids, losses.tolist(), strict=True) if not math.isfinite(value)]
-        raise _not_finite("the loss", number, culprits)
-    loss.backward()
-    norm = clip_gradient(model.parameters(), settings.gradient_clip)
-    if not math.isfinite(norm.item()):
-        raise _not_finite("the gradient", number, list(batch.ids))
-    set_rate(optimizer, factor)
-    optimizer.step()
-    return {
-        "loss": loss.item(),
-        "learning_rate": settings.learning_rate * factor,
-        "gradient_norm": norm.item(),
-    }
+def _end_epoch(progress: Progress, facts: dict[str, Any], settings: TrainSettings) -> None:
+    """Write the epoch into the history, and settle whether it was the best and whether it was the last."""
+    progress.epoch += 1
+    progress.epoch_steps, progress.epoch_utterances, progress.epoch_loss = 0, 0, 0.0
+    if facts["valid_f1"] > progress.best_f1:
+        progress.best_f1, progress.best_epoch = facts["valid_f1"], progress.epoch
+    progress.history.append(facts | {"best_epoch": progress.best_epoch, "best_f1": progress.best_f1})
+    if progress.epoch >= settings.epochs:
+        progress.finished, progress.stopped = True, "epochs"
+    elif progress.epoch - progress.best_epoch >= settings.patience:
+        progress.finished, progress.stopped = True, "patience"
 
 
 def _validate(model: EmotionModel, batches: Batches, device: torch.device | str) -> dict[str, Any]:
@@ -145,24 +148,3 @@ def _validate(model: EmotionModel, batches: Batches, device: torch.device | str)
     probabilities = settle_decisions(model, answers)
     _, mean = score_emotions(answers.labels, decide(probabilities, model.thresholds, emotions), emotions)
     return {**{f"valid_{name}": value for name, value in mean.to_json().items()}, "thresholds": model.thresholds}
-
-
-def _check_inputs(batch: Batch, step: int) -> None:
-    """Refuse sound that is not finite (faces are bytes and always are); it would be a loss that is not, a little later."""
-    if bool(torch.isfinite(batch.chunks).all()):
-        return
-    owners = torch.arange(len(batch), device=batch.chunks.device).repeat_interleave(batch.num_chunks)
-    bad = owners[~torch.isfinite(batch.chunks).flatten(1).all(1)].unique().tolist()
-    raise _not_finite("the sound", step, [batch.ids[row] for row in bad])
-
-
-def _not_finite(what: str, step: int, ids: Sequence[str]) -> MesmerError:
-    return MesmerError(
-        f"{what} is not finite with utterances {_names(ids)}",
-        field=f"step {step}",
-        remedy="lower train.learning_rate, or look at these utterances; the last saved epoch is kept",
-    )
-
-
-def _names(ids: Sequence[str], most: int = 5) -> str:
-    return ", ".join(ids[:most]) + (f" and {len(ids) - most} more" if len(ids) > most else "")

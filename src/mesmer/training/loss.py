@@ -47,13 +47,14 @@ def utterance_losses(output: ModelOutput, labels: Tensor, *, positive_weight: Te
         positive_weight: float32 (L,), or None for equal weights.
         branch_loss: 0 is the paper.
     """
-    target = (labels > 0).to(output.logits.dtype)
-    fused = binary_cross_entropy_with_logits(output.logits, target, pos_weight=positive_weight, reduction="none").mean(1)
+    logits, modality_logits = output.logits.float(), output.modality_logits.float()  # whatever they were computed in
+    target = (labels > 0).to(logits.dtype)
+    fused = binary_cross_entropy_with_logits(logits, target, pos_weight=positive_weight, reduction="none").mean(1)
     if branch_loss == 0.0:
         return fused
     alone = binary_cross_entropy_with_logits(
-        output.modality_logits,
-        target[:, None].expand_as(output.modality_logits),
+        modality_logits,
+        target[:, None].expand_as(modality_logits),
         pos_weight=positive_weight,
         reduction="none",
     ).mean(2)

@@ -1,18 +1,19 @@
 """The folder of one training run, and who may write into it.
 
 ``settings.yaml`` (every setting) · ``log.jsonl`` (every step) · ``history.json`` (every epoch) · ``model/`` (the best
-epoch's weights, with tokenizer and thresholds) · ``state/`` (what a resumed run needs).
+epoch's weights, with tokenizer and thresholds) · ``state/`` (what a resumed run needs) · ``tensorboard/`` (if asked for).
 """
 
 from __future__ import annotations
 
+import contextlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mesmer.config import RunSettings
-from mesmer.errors import ConfigError, ModelError
-from mesmer.storage.atomic import remove_leftovers
+from mesmer.errors import ConfigError, MesmerError, ModelError
+from mesmer.storage.atomic import plain_error, remove_leftovers
 from mesmer.training.settings_file import first_difference, read_settings, write_settings
 
 
@@ -30,6 +31,7 @@ class RunFolder:
         self.history = self.root / "history.json"
         self.model = self.root / "model"
         self.state = self.root / "state"
+        self.tensorboard = self.root / "tensorboard"
         self._older = self.root / "model.last"
 
     def check(self, settings: RunSettings, *, resume: bool) -> None:
@@ -48,7 +50,7 @@ class RunFolder:
                 file=self.root,
                 remedy="add --resume to go on with it, or name a new folder with --run",
             )
-        changed = first_difference(read_settings(self.settings), settings)
+        changed = first_difference(read_settings(self.settings).deciding, settings.deciding)
         if changed:
             raise ConfigError(
                 "the run was started with another value",
@@ -65,8 +67,30 @@ class RunFolder:
         """
         if not self.settings.is_file():
             write_settings(self.settings, settings)
-        for folder in (self.root, self.state):
-            remove_leftovers(folder)  # of a part that was killed
+        with self._plainly():
+            for folder in (self.root, self.state):
+                remove_leftovers(folder)  # of a part that was killed
+
+    def check_room(self, *, weight_bytes: int, state_bytes: int, begun: bool) -> None:
+        """Refuse a disk that has no room for what the run will save, before it has cost anything.
+
+        Args:
+            weight_bytes: of one saved model; two stand side by side while one replaces the other.
+            state_bytes: of one state; two are kept, and a third stands beside them while it is written.
+            begun: the run has saved before: room for the newer ones is enough.
+
+        Raises:
+            MesmerError: says how much there is and how much is needed.
+        """
+        needed = weight_bytes + state_bytes if begun else 2 * weight_bytes + 3 * state_bytes
+        with self._plainly():
+            free = shutil.disk_usage(self.root).free
+        if free < needed:
+            raise MesmerError(
+                f"the disk has {free / 1e6:.0f} MB free, and the run needs about {needed / 1e6:.0f} MB",
+                file=self.root,
+                remedy="free some space or choose another folder",
+            )
 
     def replace_model(self, save: Callable[[Path], None]) -> None:
         """Let ``save`` write a model into a new folder, and put it in the place of ``model/``.
@@ -77,15 +101,23 @@ class RunFolder:
         fresh = self.root / "model.next"
         shutil.rmtree(fresh, ignore_errors=True)  # of a part that was killed
         save(fresh)
-        if self.model.is_dir():
-            shutil.rmtree(self._older, ignore_errors=True)
-            self.model.rename(self._older)
-        fresh.rename(self.model)
+        with self._plainly():
+            if self.model.is_dir():
+                shutil.rmtree(self._older, ignore_errors=True)
+                self.model.rename(self._older)
+            fresh.rename(self.model)
         shutil.rmtree(self._older, ignore_errors=True)
 
     def saved_model(self) -> Path | None:
         """Return where the best model lies; None before the first."""
         return next((folder for folder in (self.model, self._older) if folder.is_dir()), None)
+
+    @contextlib.contextmanager
+    def _plainly(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise plain_error(error, self.root) from error
 
 
 def model_source(run_or_model: str | Path) -> str | Path:

@@ -1,8 +1,9 @@
-"""What changes from step to step by plan: the learning rate and the nucleus mass top_p."""
+"""What happens by plan from step to step: the learning rate, the nucleus mass top_p, and when the state is saved."""
 
 from __future__ import annotations
 
 import math
+import time
 
 from mesmer.config import TrainSettings
 
@@ -31,3 +32,25 @@ def warm_top_p(epoch: int, *, top_p: float, warm_epochs: int) -> float:
     if epoch >= warm_epochs:
         return top_p
     return 1.0 - (1.0 - top_p) * epoch / warm_epochs
+
+
+class SavingTimes:
+    """When to save within an epoch. Saving changes nothing in the outcome, so a clock may have its say.
+
+    Args:
+        every_s: seconds since it last was saved; 0 turns that off.
+        every_steps: a step whose number is a multiple is saved; 0 turns that off.
+    """
+
+    def __init__(self, *, every_s: float, every_steps: int) -> None:
+        self._every_s, self._every_steps = every_s, every_steps
+        self._last_s = time.monotonic()
+
+    def due(self, step: int) -> bool:
+        """Return whether to save once ``step`` steps are done."""
+        by_steps = bool(self._every_steps) and step % self._every_steps == 0
+        return by_steps or bool(self._every_s and time.monotonic() - self._last_s >= self._every_s)
+
+    def saved(self) -> None:
+        """Take note that it was saved now."""
+        self._last_s = time.monotonic()
