@@ -4,8 +4,8 @@
     python benchmarks/landmark_measures.py small small/raw/truth.jsonl --split test
 
 Prints a table: Pearson correlation of the measure with the unit's drawn strength, over all faces of the split, and of the
-measure's change with the strength less the clip's median strength; and how often a face with the unit (strength from 0.4) has
-the larger measure than a face without it (0.5 is chance).
+measure's change with the strength less the clip's median strength; and how often a face with the unit (strength from 0.4)
+has the larger measure than a face without it (0.5 is chance).
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
     pip install h5py
     python tools/convert_phonet.py phonet-0.3.7.tar.gz src/mesmer/signals/weights/phonet.safetensors
 
-Only three files of the archive are read, each only if its digest is the known one, and no code of it is run. Kernels keep the
-published order (inputs, outputs); those of the 18 classes are stacked.
+Only three files of the archive are read, each only if its digest is the known one, and no code of it is run. Kernels keep
+the published order (inputs, outputs); those of the 18 classes are stacked.
 """
 
 from __future__ import annotations

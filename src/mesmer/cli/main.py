@@ -11,11 +11,18 @@ import sys
 from collections.abc import Sequence
 
 import mesmer
-from mesmer.cli import audit, evaluate, predict, prepare, train
+from mesmer.cli import audit, evaluate, features, predict, prepare, train
 from mesmer.cli.parser import Parser
 from mesmer.errors import ConfigError, MesmerError, suggest
 
-COMMANDS = {"prepare": prepare, "audit": audit, "train": train, "evaluate": evaluate, "predict": predict}
+COMMANDS = {
+    "prepare": prepare,
+    "audit": audit,
+    "features": features,
+    "train": train,
+    "evaluate": evaluate,
+    "predict": predict,
+}
 
 _HELP = "Which emotions are expressed in a video, from face, voice and words together."
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mesmer.config import MelSettings
 from mesmer.errors import DataError
-from mesmer.records import FACE_PX, Batch, Clip
+from mesmer.records import FACE_PX, MODALITIES, Batch, Clip, FeatureSequence
 from mesmer.signals.mel import mel_chunks
 from mesmer.signals.text import TextTokenizer
 
@@ -69,4 +69,23 @@ def pack(
         token_mask=token_mask,
         present=torch.tensor([clip.present for clip in clips], dtype=torch.bool),
         labels=None if labels is None else torch.from_numpy(np.array(labels, dtype=np.float32)),
+        features=_pack_features(clips),
     )
+
+
+def _pack_features(clips: Sequence[Clip]) -> dict[str, FeatureSequence] | None:
+    """Return the clips' hand-crafted features, packed; None where a clip carries none."""
+    carried = [clip.features for clip in clips if clip.features is not None]
+    if len(carried) < len(clips):
+        return None
+    packed = {}
+    for name in MODALITIES:
+        steps = [
+            features[name][:0] if name in clip.absent else features[name]
+            for clip, features in zip(clips, carried, strict=True)
+        ]
+        packed[name] = FeatureSequence(
+            values=torch.from_numpy(np.concatenate(steps)),
+            lengths=torch.tensor([len(values) for values in steps], dtype=torch.int64),
+        )
+    return packed

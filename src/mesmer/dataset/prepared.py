@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mesmer.config import PrepareSettings
+from mesmer.config import FeatureSettings, PrepareSettings
 from mesmer.dataset.facts import DatasetFacts, check_settings, read_facts
 from mesmer.dataset.rows import read_clip
 from mesmer.dataset.shards import Shards
 from mesmer.errors import DataError, suggest
 from mesmer.records import MODALITIES, SPLITS, Clip
+
+if TYPE_CHECKING:  # reading clips must not load the features' networks
+    from mesmer.dataset.feature_files import FeatureFiles
 
 
 class PreparedDataset:
@@ -26,7 +30,10 @@ class PreparedDataset:
         emotions: the label set, in the order of the label vectors.
         settings: how media became clips.
         fingerprint: SHA-256 of its description, which holds the hashes of all shards.
+        features: the hand-crafted features that its clips carry; None where they carry none.
     """
+
+    features: FeatureFiles | None = None
 
     def __init__(self, folder: Path, facts: DatasetFacts, fingerprint: str) -> None:
         self.folder, self.facts, self.fingerprint = folder, facts, fingerprint
@@ -66,8 +73,27 @@ class PreparedDataset:
         if name not in SPLITS:
             raise DataError(f"there is no split '{name}'", file=self.folder, field="split", remedy=suggest(name, SPLITS))
         if name not in self._splits:
-            self._splits[name] = PreparedSplit(name, self._shards[name], emotions=self.emotions, folder=self.folder)
+            self._splits[name] = PreparedSplit(
+                name, self._shards[name], emotions=self.emotions, folder=self.folder, features=self.features
+            )
         return self._splits[name]
+
+    def with_features(self, settings: FeatureSettings | None) -> PreparedDataset:
+        """Return the same dataset whose clips carry hand-crafted features, made before by ``mesmer features``.
+
+        Args:
+            settings: which features; None gives the dataset without.
+
+        Raises:
+            DataError: they were not made yet, or are damaged.
+            StaleDatasetError: they were made from another dataset, or by another version of MESMER.
+        """
+        dataset = PreparedDataset(self.folder, self.facts, self.fingerprint)
+        if settings is not None:
+            from mesmer.dataset.feature_files import FeatureFiles
+
+            dataset.features = FeatureFiles.open(self.folder, settings, fingerprint=self.fingerprint)
+        return dataset
 
 
 class PreparedSplit(Sequence[Clip]):
@@ -76,6 +102,7 @@ class PreparedSplit(Sequence[Clip]):
     Attributes:
         name: ``train``, ``valid`` or ``test``.
         emotions: the label set.
+        folder: of the dataset.
         ids: N utterance ids.
         texts: N transcripts, empty where there is none.
         speakers, dialogues: N names, None where unknown.
@@ -83,9 +110,17 @@ class PreparedSplit(Sequence[Clip]):
         present: bool (N, M) in the order of ``MODALITIES``.
     """
 
-    def __init__(self, name: str, shards: Shards, *, emotions: tuple[str, ...], folder: Path) -> None:
-        self.name, self.emotions = name, emotions
-        self._shards, self._folder = shards, folder
+    def __init__(
+        self,
+        name: str,
+        shards: Shards,
+        *,
+        emotions: tuple[str, ...],
+        folder: Path,
+        features: FeatureFiles | None = None,
+    ) -> None:
+        self.name, self.emotions, self.folder = name, emotions, folder
+        self._shards, self._features = shards, features
         index: dict[str, list[Any]] = shards.index().to_pydict()
         self.ids: tuple[str, ...] = tuple(index["id"])
         self.texts: tuple[str, ...] = tuple(index["text"])
@@ -119,7 +154,7 @@ class PreparedSplit(Sequence[Clip]):
             raise DataError(
                 f"{len(unlabelled)} of {len(self)} utterances of the {self.name} split are unlabelled, "
                 f"{self.ids[unlabelled[0]]!r} is the first",
-                file=self._folder,
+                file=self.folder,
                 field="labels",
                 remedy="label them, or leave them out of this split, and prepare again",
             )
@@ -142,8 +177,27 @@ class PreparedSplit(Sequence[Clip]):
         """
         if not -len(self) <= row < len(self):
             raise IndexError(f"row {row} of {len(self)}")
-        table, place, file = self._shards.group_of(row % len(self))
-        return read_clip(table, place, file=file)
+        row %= len(self)
+        table, place, file = self._shards.group_of(row)
+        clip = read_clip(table, place, file=file)
+        return clip if self._features is None else replace(clip, features=self.features_of(row))
+
+    def features_of(self, row: int) -> dict[str, NDArray[np.float32]]:
+        """Return the hand-crafted features of one utterance alone: modality -> float32 (S, F).
+
+        Raises:
+            DataError: the split was opened without features, or they are damaged.
+        """
+        if self._features is None:
+            raise DataError("the dataset was opened without features", file=self.folder, field="features")
+        return self._features.read(self.name, row, self.ids[row])
+
+    def source_of(self, row: int) -> tuple[str, float]:
+        """Return the media file of an utterance, below the corpus's folder where it lies there, and where in it it begins,
+        in seconds.
+        """
+        table, place, _ = self._shards.group_of(row)
+        return table.column("media")[place].as_py(), table.column("start_s")[place].as_py() or 0.0
 
     def __iter__(self) -> Iterator[Clip]:
         return (self[row] for row in range(len(self)))

@@ -1,7 +1,8 @@
 """The acoustic features of the paper (section 5.2): 142 numbers per 400 ms.
 
-22 Bark-band energies, 12 mel-frequency cepstral coefficients, and 6 statistics of the posteriors of 18 phonological classes.
-A window holds 40 frames of 25 ms, one every 10 ms; of the last window only the frames that begin within the sound count.
+22 Bark-band energies, 12 mel-frequency cepstral coefficients, and 6 statistics of the posteriors of 18 phonological
+classes. A window holds 40 frames of 25 ms, one every 10 ms; of the last window only the frames that begin within the
+sound count.
 """
 
 from __future__ import annotations

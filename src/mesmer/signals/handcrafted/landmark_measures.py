@@ -1,9 +1,9 @@
 """Landmark measures: 35 numbers about the muscles of a face, from where its landmarks are.
 
-They are *not* the action units of a trained rater or of OpenFace: each is a distance that the muscle of that unit changes, in a
-face turned upright and scaled by the distance of its eyes, less what that distance is in a typical face, over how much it
-varies. 18 measures are taken in each face; 17 of them (without ``lip_suck``) once more as the difference from the clip's own
-median, which takes the person out. `docs/features.md` says how well each follows its unit.
+They are *not* the action units of a trained rater or of OpenFace: each is a distance that the muscle of that unit
+changes, in a face turned upright and scaled by the distance of its eyes, less what that distance is in a typical face,
+over how much it varies. 18 measures are taken in each face; 17 of them (without ``lip_suck``) once more as the difference
+from the clip's own median, which takes the person out. `docs/features.md` says how well each follows its unit.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ UNITS: dict[str, int] = {
 COLUMNS: tuple[str, ...] = (*UNITS, *(f"{name}_change" for name in UNITS if name != "lip_suck"))
 """Names of the 35 measures."""
 
-# What the distances are in a typical face, and how much they vary: median, and interquartile range over 1.349, of the 96 % of
-# 1,500 training faces of FER2013 (every 19th) in which the network sees a face.
+# What the distances are in a typical face, and how much they vary: median, and interquartile range over 1.349, of the
+# 96 % of 1,500 training faces of FER2013 (every 19th) in which the network sees a face.
 TYPICAL: dict[str, tuple[float, float]] = {
     "inner_brow_raise": (0.202, 0.042),
     "outer_brow_raise": (0.176, 0.030),

@@ -47,11 +47,11 @@ class _Block(nn.Module):
         return self.prelu(self.pointwise(deep) + beside)
 
 
-class _Narrow(nn.Conv2d):
-    """Pointwise convolution with its own activation, before the last block of a head."""
+class _Active(nn.Conv2d):
+    """A convolution and its activation: the stem, and what narrows a head before its last block."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__(inputs, outputs, 1)
+    def __init__(self, inputs: int, outputs: int, side: int, *, stride: int = 1) -> None:
+        super().__init__(inputs, outputs, side, stride=stride)
         self.prelu = nn.PReLU(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -63,15 +63,14 @@ class LandmarkNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Conv2d(3, 16, 3, stride=2)
-        self.stem.prelu = nn.PReLU(16)
+        self.stem = _Active(3, 16, 3, stride=2)
         inputs = (16, *(channels for channels, _ in _TRUNK))
         self.trunk = nn.Sequential(*(_Block(inputs[i], *shape) for i, shape in enumerate(_TRUNK)))
         self.points = nn.Sequential(
-            _Block(128, 128, 2), _Block(128, 128, 1), _Block(128, 128, 1), _Narrow(128, 32), _Block(32, 32, 1),
+            _Block(128, 128, 2), _Block(128, 128, 1), _Block(128, 128, 1), _Active(128, 32, 1), _Block(32, 32, 1),
             nn.Conv2d(32, 3 * NUM_POINTS, 3),
         )  # fmt: skip
-        self.found = nn.Sequential(_Block(128, 128, 2), _Narrow(128, 32), _Block(32, 32, 1), nn.Conv2d(32, 1, 3))
+        self.found = nn.Sequential(_Block(128, 128, 2), _Active(128, 32, 1), _Block(32, 32, 1), nn.Conv2d(32, 1, 3))
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Return points and presence.
@@ -80,10 +79,10 @@ class LandmarkNet(nn.Module):
             pictures: float32 (N, 3, 192, 192), RGB in [0, 1].
 
         Returns:
-            float32 (N, 468, 3): x and y in pixels of the picture, and depth in the same unit, smaller is nearer; and float32
-            (N,), the probability of a face.
+            float32 (N, 468, 3): x and y in pixels of the picture, and depth in the same unit, smaller is nearer; and
+            float32 (N,), the probability of a face.
         """
-        features = self.trunk(self.stem.prelu(self.stem(pad(pictures, (0, 1, 0, 1)))))
+        features = self.trunk(self.stem(pad(pictures, (0, 1, 0, 1))))
         points = self.points(features).flatten(1).view(-1, NUM_POINTS, 3)
         return points, self.found(features).flatten().sigmoid()
 

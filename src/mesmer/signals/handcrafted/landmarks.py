@@ -10,8 +10,8 @@ from torch.nn.functional import interpolate, pad
 from mesmer.signals.handcrafted.landmark_net import INPUT_SIDE, NUM_POINTS, LandmarkNet
 
 CROP_SIDE = 144
-"""Pixels of the network's picture that the crop fills. The network was made for faces with some room around them; the room is
-filled with the crop's border. Between 112 and 192 it finds every face of the crops that were tried."""
+"""Pixels of the network's picture that the crop fills. The network was made for faces with some room around them; the
+room is filled with the crop's border. Between 112 and 192 it finds every face of the crops that were tried."""
 FOUND_FROM = 0.5
 """Presence from which on there is a face."""
 
@@ -39,4 +39,4 @@ def face_landmarks(faces: NDArray[np.uint8], net: LandmarkNet) -> tuple[NDArray[
             points[i] = seen[0].numpy()
             found[i] = float(presence) >= FOUND_FROM
     points[..., :2] -= INPUT_SIDE / 2
-    return points / CROP_SIDE, found
+    return (points / CROP_SIDE).astype(np.float32), found

@@ -1,8 +1,8 @@
 """Phonological posteriors: how likely each 10 ms of speech belongs to 18 classes of sounds, by Phonet's published network.
 
 Vásquez-Correa, Klumpp, Orozco-Arroyave and Nöth: Phonet: a Tool Based on Gated Recurrent Neural Networks to Extract
-Phonological Posteriors from Speech, Interspeech 2019. The network reads 400 ms at once, on their own: batch normalisation, two
-bidirectional GRUs of 128 units, one shared layer, and a hidden layer and a yes-or-no answer per class.
+Phonological Posteriors from Speech, Interspeech 2019. The network reads 400 ms at once, on their own: batch
+normalisation, two bidirectional GRUs of 128 units, one shared layer, and a hidden layer and a yes-or-no answer per class.
 
 Shape letters: S windows of 400 ms, 40 frames of 10 ms each.
 """
@@ -24,8 +24,8 @@ WEIGHTS = Path(__file__).parents[1] / "weights" / "phonet.safetensors"
 WEIGHTS_SHA256 = "e0e10046a185d45d3d8f35c0102322e895df8330b4855c70400f1ad0eb110557"
 
 CLASSES: tuple[str, ...] = (
-    "vocalic", "consonantal", "back", "anterior", "open", "close", "nasal", "stop", "continuant", "lateral", "flap", "trill",
-    "voice", "strident", "labial", "dental", "velar", "pause",
+    "vocalic", "consonantal", "back", "anterior", "open", "close", "nasal", "stop", "continuant", "lateral", "flap",
+    "trill", "voice", "strident", "labial", "dental", "velar", "pause",
 )  # fmt: skip
 """The classes, in the order of the network's answers."""
 
@@ -34,7 +34,8 @@ FRAMES_PER_WINDOW = 40
 NUM_BANDS = 33
 PREEMPHASIS = 0.97
 NOISE_LEVEL = 0.05
-"""Deviation of the noise that stands for what lies beyond the end of the sound, whose peak is 1; the network was made so."""
+"""Deviation of the noise that stands for what lies beyond the end of the sound, whose peak is 1; the network was made
+so."""
 UNITS = 128
 _NORM_EPSILON = 1e-3
 
