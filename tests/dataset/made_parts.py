@@ -1,8 +1,8 @@
 """A reader and a detector for preparation tests that need no decoder: the media file's own text says what is in it.
 
 ``{"seed": 3, "seconds": 2.0}`` is a clip of noise. ``"fail": kind`` raises that MediaError, ``"die"`` ends the process as a
-crash would, ``"hang_s"`` takes its time, ``"sound"`` and ``"picture"`` set to false leave the stream out, ``"silent"`` is
-digital silence, ``"defect"`` is a mistake of ours.
+crash would, ``"die_at_s"`` where a stretch begins there, ``"hang_s"`` takes its time, ``"sound"`` and ``"picture"`` set to
+false leave the stream out, ``"silent"`` is digital silence, ``"defect"`` is a mistake of ours.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,38 +22,24 @@ from mesmer.config import PrepareSettings
 from mesmer.corpora.base import Corpus
 from mesmer.emotions import SIX_EMOTIONS
 from mesmer.errors import MediaError
-from mesmer.media.facts import Frame, MediaFacts, SoundBlock
+from mesmer.media.facts import Frame, MediaFacts, SoundBlock, StretchEnd
+from mesmer.media.limits import Limits
+from mesmer.media.stretch import Stretch
 from mesmer.records import Clip, Utterance
 from mesmer.signals.mtcnn import Detections
 
 
-class MadeStream:
-    """Frames, then sound; like a real stream, it knows what was absent only at its end."""
-
-    def __init__(
-        self, pieces: list[Frame | SoundBlock], facts: MediaFacts, absent: dict[str, str | None], warn: bool
-    ) -> None:
-        self._pieces, self.facts, self._absent, self._warn = iter(pieces), facts, absent, warn
-
-    def __iter__(self) -> Iterator[Frame | SoundBlock]:
-        yield from self._pieces
-        self.audio_absent, self.video_absent = self._absent["audio"], self._absent["video"]
-        self.warnings = ("made for a test",) if self._warn else ()
-
-
 class MadeReader:
-    def stream(
-        self,
-        path: str,
-        *,
-        start_s: float | None,
-        end_s: float | None,
-        frame_interval_s: float,
-        max_frame_side_px: int,
-        channel: str,
-        want_video: bool,
-        want_audio: bool,
-    ) -> MadeStream:
+    """Like a real reader it serves many stretches of a file in one go; each gets what the file's text says, whole."""
+
+    limits = Limits()
+
+    def another(self) -> MadeReader:
+        return MadeReader()
+
+    def close(self) -> None: ...
+
+    def stretches(self, path: str, stretches: Mapping[int, Stretch]) -> MadePass:
         try:
             made = json.loads(Path(path).read_text())
         except FileNotFoundError:
@@ -63,29 +49,59 @@ class MadeReader:
         if made.get("die_once") and not Path(made["die_once"]).exists():
             Path(made["die_once"]).write_text("died")
             os._exit(7)
+        if any(stretch.start_s == made.get("die_at_s") for stretch in stretches.values()):
+            os._exit(7)
         if made.get("fail"):
             raise MediaError("the file is broken", kind=made["fail"], file=path)
         if made.get("defect"):
             raise ZeroDivisionError("a mistake of ours")
         time.sleep(made.get("hang_s", 0))
+        return MadePass(made, stretches)
+
+
+class MadePass:
+    """Frames, then sound, then the end, stretch after stretch."""
+
+    def __init__(self, made: dict[str, Any], stretches: Mapping[int, Stretch]) -> None:
+        self._made, self._stretches = made, stretches
+        self.facts = MediaFacts(
+            container="made",
+            size_bytes=1,
+            duration_s=made.get("seconds", 1.0),
+            has_video=made.get("picture", True),
+            has_audio=made.get("sound", True),
+        )
+        self._pieces = self._all()
+
+    def __iter__(self) -> Iterator[tuple[int, Frame | SoundBlock | StretchEnd]]:
+        return self._pieces
+
+    def __next__(self) -> tuple[int, Frame | SoundBlock | StretchEnd]:
+        return next(self._pieces)
+
+    def _all(self) -> Iterator[tuple[int, Frame | SoundBlock | StretchEnd]]:
+        for number, stretch in self._stretches.items():
+            for piece in self._one(stretch):
+                yield number, piece
+
+    def _one(self, stretch: Stretch) -> Iterator[Frame | SoundBlock | StretchEnd]:
+        made, facts = self._made, self.facts
         generator = np.random.default_rng(made["seed"])
-        seconds = made.get("seconds", 1.0)
-        picture, sound = made.get("picture", True), made.get("sound", True)
-        pieces: list[Frame | SoundBlock] = []
-        steps = int(np.ceil(seconds / frame_interval_s)) if picture and want_video else 0
+        steps = int(np.ceil(facts.duration_s / stretch.frame_interval_s)) if facts.has_video and stretch.want_video else 0
         for step in range(steps):
             pixels = generator.integers(0, 256, (60, 80, 3), dtype=np.uint8)
-            pieces.append(Frame(time_s=step * frame_interval_s, pixels=pixels))
-        if sound and want_audio:
-            samples = generator.uniform(-1, 1, int(seconds * 16_000)).astype(np.float32)
-            samples *= {"mix": 1.0, "left": 0.5, "right": 0.25}[channel] * (not made.get("silent"))
-            pieces += [SoundBlock(start_s=n / 16_000, samples=samples[n : n + 9000]) for n in range(0, len(samples), 9000)]
-        absent = {
-            "video": None if steps else "no stream" if want_video else "not asked",
-            "audio": None if sound and want_audio else "no stream" if want_audio else "not asked",
-        }
-        facts = MediaFacts(container="made", size_bytes=1, duration_s=seconds, has_video=picture, has_audio=sound)
-        return MadeStream(pieces, facts, absent, warn=bool(made.get("warn")))
+            yield Frame(time_s=step * stretch.frame_interval_s, pixels=pixels)
+        if facts.has_audio and stretch.want_audio:
+            samples = generator.uniform(-1, 1, int(facts.duration_s * 16_000)).astype(np.float32)
+            samples *= {"mix": 1.0, "left": 0.5, "right": 0.25}[stretch.channel] * (not made.get("silent"))
+            for n in range(0, len(samples), 9000):
+                yield SoundBlock(start_s=n / 16_000, samples=samples[n : n + 9000])
+        heard = facts.has_audio and stretch.want_audio
+        yield StretchEnd(
+            video_absent=None if steps else "no stream" if stretch.want_video else "not asked",
+            audio_absent=None if heard else "no stream" if stretch.want_audio else "not asked",
+            warnings=("made for a test",) if made.get("warn") else (),
+        )
 
 
 class MadeDetector:

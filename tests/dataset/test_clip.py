@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from mesmer.dataset.clip import make_clip
 from mesmer.dataset.sound import from_pcm16, to_pcm16
 from mesmer.dataset.workers import make_parts
 from mesmer.errors import MediaError
-from mesmer.media.facts import Frame, MediaFacts, SoundBlock
+from mesmer.media.facts import Frame, MediaFacts, SoundBlock, StretchEnd
+from mesmer.media.stretch import Stretch
 from mesmer.media.writer import write_video
 from mesmer.records import Clip, Utterance
 
@@ -61,21 +63,19 @@ def test_absent_modalities_have_a_reason_and_hold_nothing(
     assert (clip.face_times_s.dtype, clip.face_boxes_px.dtype) == (np.float64, np.float32)
 
 
-class OneStream:
+class OneStream(MadeReader):
     """A reader of one stream of given pieces."""
 
     def __init__(self, *pieces: Frame | SoundBlock, seconds: float = 1.0) -> None:
         self._pieces = pieces
         self.facts = MediaFacts(container="made", size_bytes=1, duration_s=seconds, has_video=True, has_audio=True)
-        self.audio_absent = self.video_absent = None
-        self.warnings = ()
 
-    def stream(self, path: str, **asked: Any) -> Any:
-        self.asked = asked
+    def stretches(self, path: str, stretches: Mapping[int, Stretch]) -> Any:
+        ((_, self.asked),) = stretches.items()
         return self
 
     def __iter__(self) -> Any:
-        return iter(self._pieces)
+        return iter([*((0, piece) for piece in self._pieces), (0, StretchEnd())])
 
     def clip(self, detector: Any = None, **changes: Any) -> Clip:
         utterance = Utterance(id="x", corpus="c", media="x.mp4", **changes)
@@ -142,10 +142,9 @@ def test_the_stretch_and_the_settings_are_asked_for() -> None:
     reader = OneStream(block(0.5), seconds=9.0)
     utterance = Utterance(id="x", corpus="c", media="x.mp4", start_s=2.0, end_s=5.5)
     clip = make_clip(utterance, reader=reader, detector=MadeDetector(), settings=settings)  # type: ignore[arg-type]
-    asked = {name: reader.asked[name] for name in ("start_s", "end_s", "frame_interval_s", "max_frame_side_px", "channel")}
-    assert asked == {
-        "start_s": 2.0, "end_s": 5.5, "frame_interval_s": 0.2, "max_frame_side_px": 99, "channel": "mix",
-    }  # fmt: skip
+    assert reader.asked == Stretch(
+        start_s=2.0, end_s=5.5, frame_interval_s=0.2, max_frame_side_px=99, channel="mix", want_video=True, want_audio=True
+    )
     assert clip.duration_s == 3.5
     assert OneStream(block(0.5), seconds=9.0).clip(start_s=2.0).duration_s == 7.0
     assert OneStream(block(0.5), seconds=9.0).clip().duration_s == 9.0

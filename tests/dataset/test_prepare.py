@@ -135,7 +135,7 @@ def test_a_stopped_preparation_keeps_its_pieces(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="not a prepared dataset"):
         PreparedDataset.open(tmp_path / "out")
     pieces = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / ".preparing").glob("*.parquet")}
-    assert len(pieces) == 4
+    assert len(pieces) == 16
     damaged = min(pieces)
     damaged.write_bytes(damaged.read_bytes()[:-9])
     said: list[int] = []
@@ -148,7 +148,7 @@ def test_a_stopped_preparation_keeps_its_pieces(tmp_path: Path) -> None:
         said.append(done)
 
     run(corpus, tmp_path / "out", progress=see)
-    assert said[0] == 12  # three of the four pieces were still good
+    assert said[0] == 15  # the others were still good
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
@@ -159,12 +159,12 @@ def test_a_piece_damaged_within_is_found_when_joined(tmp_path: Path) -> None:
 
     def damage(done: int, total: int) -> None:
         if done == total:
-            piece = work / "train-000000.parquet"
+            piece = work / "source-000000.parquet"
             data = bytearray(piece.read_bytes())
             data[len(data) // 2] ^= 1
             piece.write_bytes(data)
 
-    with pytest.raises(DataError, match="piece of the preparation is damaged"):
+    with pytest.raises(DataError, match="prepared source is damaged"):
         run(corpus, tmp_path / "out", progress=damage)
     run(corpus, tmp_path / "out")
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")

@@ -138,7 +138,7 @@ def test_seeking_is_done_and_is_not_the_whole_file(tmp_path: Path, monkeypatch: 
     descriptor = os.open(path, os.O_RDONLY)
     try:
         file = MediaFile(descriptor=descriptor, size_bytes=path.stat().st_size, container="mov", limits=Limits())
-        for _ in answers(file, Stretch(start_s=15.0, end_s=16.0)):
+        for _ in answers(file, [Stretch(start_s=15.0, end_s=16.0)], seek=True):
             pass
     finally:
         os.close(descriptor)

@@ -1,23 +1,31 @@
-"""An utterance to a clip: decode its media, follow its face, round its sound, and say what is missing and why.
+"""Utterances to clips: decode their media, follow their faces, round their sound, and say what is missing and why.
 
 This is the only way a clip comes into being, in preparation and in prediction alike: what is trained on is what is
-predicted on.
+predicted on. :func:`make_clips` goes through one file for all its utterances; :func:`make_clip` is that for one of them,
+and an utterance's clip is the same, to the bit, either way.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mesmer.config import PrepareSettings
 from mesmer.dataset.sound import from_pcm16, to_pcm16
-from mesmer.media.facts import Frame
-from mesmer.media.reader import MediaReader, MediaStream
+from mesmer.dataset.sound_files import Heard, SoundFiles
+from mesmer.errors import MediaError
+from mesmer.media.facts import Frame, MediaFacts, SoundBlock, StretchEnd
+from mesmer.media.reader import MediaReader
+from mesmer.media.stretch import Stretch
+from mesmer.media.trust import check_stretch
 from mesmer.records import Clip, Utterance
 from mesmer.signals.faces import FaceFollower
-from mesmer.signals.mtcnn import FRAMES_AT_ONCE, FaceDetector
+from mesmer.signals.mtcnn import FaceDetector
+
+FRAMES_WAITING = 8
+"""Frames of an utterance that are shown to its follower together."""
 
 
 def make_clip(utterance: Utterance, *, reader: MediaReader, detector: FaceDetector, settings: PrepareSettings) -> Clip:
@@ -36,71 +44,127 @@ def make_clip(utterance: Utterance, *, reader: MediaReader, detector: FaceDetect
     Raises:
         MediaError: a file cannot be read.
     """
-    follower = FaceFollower(detector, settings=settings)
+    ((_, made),) = make_clips([utterance], reader=reader, detector=detector, settings=settings)
+    if isinstance(made, MediaError):
+        raise made
+    return made
 
-    def take(file: str, *, want_video: bool, want_audio: bool) -> tuple[MediaStream, _Taken]:
-        stream = reader.stream(
-            file,
-            start_s=utterance.start_s,
-            end_s=utterance.end_s,
-            frame_interval_s=settings.frame_interval_s,
-            max_frame_side_px=settings.max_frame_side_px,
-            channel=utterance.channel,
-            want_video=want_video,
-            want_audio=want_audio,
-        )
-        return stream, _take(stream, follower, utterance.region)
 
-    stream, taken = take(utterance.media, want_video=True, want_audio=utterance.sound is None)
-    sound_stream, heard = stream, taken
-    if utterance.sound is not None:
-        sound_stream, heard = take(utterance.sound, want_video=False, want_audio=True)
-    track = follower.finish()
-    waveform, no_sound, told = _sound(heard.blocks, sound_stream.audio_absent, settings)
-    text = (utterance.text or "").encode("utf-8", "replace").decode("utf-8").strip()
-    no_picture = stream.video_absent or (None if len(track.faces) else "no frames")
-    reasons = {"text": None if text else "no text", "audio": no_sound, "visual": no_picture}
-    end_s = utterance.end_s if utterance.end_s is not None else stream.facts.duration_s
-    file_warnings = dict.fromkeys((*stream.warnings, *sound_stream.warnings))  # each once, in their order
-    return Clip(
-        id=utterance.id,
-        faces=track.faces,
-        face_times_s=np.array(taken.times_s, dtype=np.float64),
-        face_boxes_px=track.boxes_px + np.array([taken.left_px, 0, taken.left_px, 0], dtype=np.float32),
-        face_found=track.found,
-        waveform=waveform,
-        text=text,
-        absent={name: reason for name, reason in reasons.items() if reason},
-        duration_s=max(0.0, end_s - (utterance.start_s or 0.0)),
-        warnings=(*file_warnings, *told, *track.warnings),
+def make_clips(
+    utterances: Sequence[Utterance], *, reader: MediaReader, detector: FaceDetector, settings: PrepareSettings
+) -> Iterator[tuple[int, Clip | MediaError]]:
+    """Yield the clips of utterances of one file, decoded in one go: (place among ``utterances``, its clip or the error).
+
+    They come as they end in the file, and only those that overlap are held in memory together. Each is what
+    :func:`make_clip` gives, so neither the order nor the company matters. Sound files are gone through likewise, once each.
+
+    Args:
+        utterances: all of one ``media``.
+        reader, detector, settings: as in :func:`make_clip`.
+    """
+    open_clips: dict[int, _OpenClip] = {}
+    stretches: dict[int, Stretch] = {}
+    for place, utterance in enumerate(utterances):
+        stretch = stretch_of(utterance, settings, want_video=True, want_audio=utterance.sound is None)
+        try:
+            check_stretch(stretch, reader.limits, file=utterance.media)
+        except MediaError as error:
+            yield place, error
+            continue
+        stretches[place] = stretch
+        open_clips[place] = _OpenClip(utterance, detector, settings)
+    if not stretches:
+        return
+    sounds = {place: utterances[place] for place in stretches if utterances[place].sound is not None}
+    with SoundFiles(sounds, reader=reader) as sound_files:
+        try:
+            reading = reader.stretches(utterances[0].media, stretches)
+            for place, piece in reading:
+                if not isinstance(piece, StretchEnd):
+                    open_clips[place].take(piece)
+                    continue
+                ended = open_clips.pop(place)
+                if not open_clips:
+                    sound_files.use(reader)  # it has nothing else to do any more
+                yield place, _finished(ended, piece, reading.facts, sound_files.heard(place, wanted=piece.error is None))
+        except MediaError as error:
+            for place in open_clips:
+                yield place, error
+
+
+def stretch_of(utterance: Utterance, settings: PrepareSettings, *, want_video: bool, want_audio: bool) -> Stretch:
+    """Return what is asked of a file for an utterance."""
+    return Stretch(
+        start_s=0.0 if utterance.start_s is None else float(utterance.start_s),
+        end_s=None if utterance.end_s is None else float(utterance.end_s),
+        frame_interval_s=settings.frame_interval_s,
+        max_frame_side_px=settings.max_frame_side_px,
+        channel=utterance.channel,
+        want_video=want_video,
+        want_audio=want_audio,
     )
 
 
-@dataclass
-class _Taken:
-    """What came from one stream, beside the faces: frame times, blocks of samples, where the region begins."""
+class _OpenClip:
+    """An utterance whose end has not come yet: what its file has given so far."""
 
-    times_s: list[float] = field(default_factory=list)
-    blocks: list[NDArray[np.float32]] = field(default_factory=list)
-    left_px: int = 0
+    def __init__(self, utterance: Utterance, detector: FaceDetector, settings: PrepareSettings) -> None:
+        self.utterance = utterance
+        self.settings = settings
+        self._follower = FaceFollower(detector, settings=settings)
+        self._waiting: list[NDArray[np.uint8]] = []
+        self._times_s: list[float] = []
+        self._blocks: list[NDArray[np.float32]] = []
+        self._left_px = 0
+
+    def take(self, piece: Frame | SoundBlock) -> None:
+        """Take the next frame or block of sound."""
+        if isinstance(piece, SoundBlock):
+            self._blocks.append(piece.samples)
+            return
+        seen, self._left_px = _region(piece.pixels, self.utterance.region)
+        self._times_s.append(piece.time_s)
+        self._waiting.append(seen)
+        if len(self._waiting) == FRAMES_WAITING:
+            self._follower.add(self._waiting)
+            self._waiting = []
+
+    def clip(self, end: StretchEnd, facts: MediaFacts, heard: Heard | None) -> Clip:
+        """Return the clip; ``heard`` is the sound where it came from a file of its own."""
+        self._follower.add(self._waiting)
+        track = self._follower.finish()
+        sound = heard or Heard(blocks=self._blocks, end=end)
+        waveform, no_sound, told = _sound(sound.blocks, sound.end.audio_absent, self.settings)
+        utterance = self.utterance
+        text = (utterance.text or "").encode("utf-8", "replace").decode("utf-8").strip()
+        no_picture = end.video_absent or (None if len(track.faces) else "no frames")
+        reasons = {"text": None if text else "no text", "audio": no_sound, "visual": no_picture}
+        end_s = utterance.end_s if utterance.end_s is not None else facts.duration_s
+        file_warnings = dict.fromkeys((*end.warnings, *sound.end.warnings))  # each once, in their order
+        return Clip(
+            id=utterance.id,
+            faces=track.faces,
+            face_times_s=np.array(self._times_s, dtype=np.float64),
+            face_boxes_px=track.boxes_px + np.array([self._left_px, 0, self._left_px, 0], dtype=np.float32),
+            face_found=track.found,
+            waveform=waveform,
+            text=text,
+            absent={name: reason for name, reason in reasons.items() if reason},
+            duration_s=max(0.0, end_s - (utterance.start_s or 0.0)),
+            warnings=(*file_warnings, *told, *track.warnings),
+            picture_end_s=end.picture_end_s,
+            sound_end_s=sound.end.sound_end_s,
+            people=track.people if len(track.faces) else None,
+            stamps_replaced=end.stamps_replaced + (heard.end.stamps_replaced if heard else 0),
+        )
 
 
-def _take(stream: MediaStream, follower: FaceFollower, region: str) -> _Taken:
-    """Read a stream to its end and let the follower see the frames."""
-    taken = _Taken()
-    waiting: list[NDArray[np.uint8]] = []
-    for piece in stream:
-        if not isinstance(piece, Frame):
-            taken.blocks.append(piece.samples)
-            continue
-        seen, taken.left_px = _region(piece.pixels, region)
-        taken.times_s.append(piece.time_s)
-        waiting.append(seen)
-        if len(waiting) == FRAMES_AT_ONCE:
-            follower.add(waiting)
-            waiting = []
-    follower.add(waiting)
-    return taken
+def _finished(
+    open_clip: _OpenClip, end: StretchEnd, facts: MediaFacts, heard: Heard | MediaError | None
+) -> Clip | MediaError:
+    if end.error is not None:
+        return end.error
+    return heard if isinstance(heard, MediaError) else open_clip.clip(end, facts, heard)
 
 
 def _region(pixels: NDArray[np.uint8], region: str) -> tuple[NDArray[np.uint8], int]:

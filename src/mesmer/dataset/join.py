@@ -1,19 +1,18 @@
-"""The last step of a preparation: pieces to shards, the quarantine list, the card, and at the very end ``dataset.json``."""
+"""The last step of a preparation: prepared sources to shards, the quarantine list, the card, and last ``dataset.json``."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-
-import pyarrow as pa
 
 from mesmer.corpora.base import LeftOut
 from mesmer.dataset.card import CARD_FILE, make_card
 from mesmer.dataset.facts import PUBLIC_SPLITS, DatasetFacts, ShardFacts, write_facts
 from mesmer.dataset.pieces import Piece, PieceTask, find_piece
 from mesmer.dataset.plan import Plan
+from mesmer.dataset.prepared_rows import PreparedRows
 from mesmer.dataset.removal import LEFT_OUT, rule_of
 from mesmer.dataset.shards import write_shard
 from mesmer.errors import DataError
@@ -26,27 +25,26 @@ SHARD_BYTES = 256 * 2**20
 """A shard is about so large at most."""
 
 
-def join(plan: Plan, tasks: Mapping[str, Sequence[PieceTask]], out: Path) -> DatasetFacts:
-    """Join the pieces into the dataset ``out`` and return its facts; one piece at a time is in memory.
+def join(plan: Plan, tasks: Sequence[PieceTask], out: Path) -> DatasetFacts:
+    """Join the prepared sources into the dataset ``out`` and return its facts; one row group at a time is in memory.
 
     Raises:
-        DataError: a piece is missing or damaged, or no utterance became a clip.
+        DataError: a source is missing or damaged, or no utterance became a clip.
         MesmerError: the folder cannot be written.
     """
-    pieces = {split: [_found(task) for task in chosen] for split, chosen in tasks.items()}
-    quarantined = [row for split in pieces.values() for piece in split for row in piece.quarantined]
-    quarantined.sort(key=lambda row: row.place)
-    if not any(piece.rows for split in pieces.values() for piece in split):
+    pieces = [_found(task) for task in tasks]
+    quarantined = sorted((row for piece in pieces for row in piece.quarantined), key=lambda row: row.place)
+    if not any(piece.places for piece in pieces):
         first = quarantined[0]
         raise DataError(
             f"not one of the {len(quarantined)} utterances could be prepared; the first, '{first.id}': {first.reason}",
             file=out,
             remedy=f"delete '{WORK_FOLDER}' in this folder once the cause is gone",
         )
-    written: list[str] = []
-    shards = {split: _write_shards(split, chosen, out, written) for split, chosen in pieces.items()}
-    wanted = sorted(utterance.id for utterance in plan.corpus.utterances)
-    if sorted([*written, *(row.id for row in quarantined)]) != wanted:
+    rows = PreparedRows(pieces)
+    shards = {split: _write_shards(split, groups, rows, out) for split, groups in plan.groups.items()}
+    written = sum(shard.rows for split in shards.values() for shard in split)
+    if written + len(quarantined) != len(plan.corpus.utterances):
         raise AssertionError("an utterance was lost or written twice")
     choices = plan.corpus.choices
     lines = [
@@ -63,7 +61,7 @@ def join(plan: Plan, tasks: Mapping[str, Sequence[PieceTask]], out: Path) -> Dat
         split_seed=choices.split_seed if choices.split_rule else plan.split_seed,
         limited_from=choices.limited_from,
         rows_in=len(plan.corpus.utterances) + len(plan.corpus.left_out),
-        rows_out=len(written),
+        rows_out=written,
         quarantined=len(lines),
         made_with=plan.made_with,
         shards=shards,
@@ -84,38 +82,31 @@ def _left_out(row: LeftOut) -> dict[str, str]:
 def _found(task: PieceTask) -> Piece:
     piece = find_piece(task)
     if piece is None:
-        raise DataError("a piece of the preparation is missing or damaged", file=task.path, remedy="run again")
+        raise DataError("a prepared source is missing or damaged", file=task.path, remedy="run again")
     return piece
 
 
-def _write_shards(split: str, pieces: Sequence[Piece], out: Path, written: list[str]) -> tuple[ShardFacts, ...]:
-    """Write the shards of a split, a row group per piece, and note the ids of their rows in ``written``."""
-    groups = _grouped([piece for piece in pieces if piece.rows])
+def _write_shards(split: str, groups: Sequence[Sequence[int]], rows: PreparedRows, out: Path) -> tuple[ShardFacts, ...]:
+    """Write the shards of a split, its rows in the plan's groups without those that are in quarantine."""
+    there = [kept for group in groups if (kept := [place for place in group if place in rows])]
+    shared_out = _shared_out(there, rows)
     shards = []
-    for number, group in enumerate(groups):
-        path = out / f"{PUBLIC_SPLITS[split]}-{number:05d}-of-{len(groups):05d}.parquet"
-        before = len(written)
-        write_shard(path, _tables(group, written))
-        rows = len(written) - before
-        shards.append(ShardFacts(name=path.name, rows=rows, bytes=path.stat().st_size, sha256=sha256_file(path)))
+    for number, chosen in enumerate(shared_out):
+        path = out / f"{PUBLIC_SPLITS[split]}-{number:05d}-of-{len(shared_out):05d}.parquet"
+        write_shard(path, (rows.table(group) for group in chosen))
+        count = sum(len(group) for group in chosen)
+        shards.append(ShardFacts(name=path.name, rows=count, bytes=path.stat().st_size, sha256=sha256_file(path)))
     return tuple(shards)
 
 
-def _grouped(pieces: Sequence[Piece]) -> list[list[Piece]]:
-    groups: list[list[Piece]] = []
+def _shared_out(groups: Sequence[Sequence[int]], rows: PreparedRows) -> list[list[Sequence[int]]]:
+    shards: list[list[Sequence[int]]] = []
     filled = SHARD_BYTES
-    for piece in pieces:
-        size = piece.path.stat().st_size
+    for group in groups:
+        size = sum(rows.size_bytes(place) for place in group)
         if filled + size > SHARD_BYTES:
-            groups.append([])
+            shards.append([])
             filled = 0
-        groups[-1].append(piece)
+        shards[-1].append(group)
         filled += size
-    return groups
-
-
-def _tables(pieces: Sequence[Piece], written: list[str]) -> Iterator[pa.Table]:
-    for piece in pieces:
-        table = piece.table()
-        written.extend(table.column("id").to_pylist())
-        yield table
+    return shards

@@ -1,25 +1,34 @@
-"""Making one piece of a preparation: clips of a few utterances, written as one file that is whole or not there."""
+"""Preparing one source: clips of all its utterances, in one file that is whole or not there.
+
+A clip is written as soon as its utterance has ended, so that an hour of video needs no more memory than a minute. Rows lie
+in the order in which they ended; the file's note says which is which.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from mesmer.config import PrepareSettings
-from mesmer.dataset.clip import make_clip
+from mesmer.dataset.clip import make_clips
+from mesmer.dataset.passes import passes
 from mesmer.dataset.plan import PlannedRow
-from mesmer.dataset.rows import SCHEMA, make_row, make_table
-from mesmer.dataset.shards import open_parquet, write_shard
-from mesmer.errors import DataError, MediaError, MesmerError
+from mesmer.dataset.rows import make_row, make_table
+from mesmer.dataset.shards import open_parquet, open_shard
+from mesmer.errors import MediaError, MesmerError
 from mesmer.media.reader import MediaReader
+from mesmer.records import Clip
 from mesmer.signals.mtcnn import FaceDetector
 from mesmer.storage.reading import parse_json
 
-_KEY = b"mesmer"
+_KEY = "mesmer.piece"
+
+Places = tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,12 +48,13 @@ class Quarantined:
 
 @dataclass(frozen=True, kw_only=True)
 class PieceTask:
-    """One piece to be made.
+    """One source to be prepared.
 
     Attributes:
-        path: where its file shall be.
-        rows: its utterances.
+        path: where the file of its rows shall be.
+        rows: its utterances, all of one media file.
         plan_sha256: of the plan it belongs to.
+        passes: places of the utterances that are prepared in one go, for each time the media file is gone through.
         given_up: place of an utterance -> why it shall not be tried again.
     """
 
@@ -52,80 +62,114 @@ class PieceTask:
     rows: tuple[PlannedRow, ...]
     emotions: tuple[str, ...]
     plan_sha256: str
+    passes: tuple[Places, ...]
     given_up: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Piece:
-    """A piece that stands on the disk: its file, the number of its rows, and what did not become one."""
+    """A prepared source that stands on the disk.
+
+    Attributes:
+        path: its file.
+        places: of the utterances that became clips, in the order of the file's row groups, one row each.
+        sizes_bytes: of these row groups.
+        quarantined: what did not become a clip.
+    """
 
     path: Path
-    rows: int
+    places: Places
+    sizes_bytes: tuple[int, ...]
     quarantined: tuple[Quarantined, ...]
 
-    def table(self) -> pa.Table:
-        """Return its rows.
 
-        Raises:
-            DataError: the file was damaged since it was written; it is deleted, so that the next run makes it anew.
-        """
-        try:
-            table = open_parquet(self.path).read(use_threads=False).replace_schema_metadata(None)
-            table.validate(full=True)
-        except (OSError, ValueError, pa.ArrowException) as problem:
-            self.path.unlink(missing_ok=True)
-            raise DataError(
-                f"a piece of the preparation is damaged ({problem})", file=self.path, remedy="run again"
-            ) from None
-        return table
+@dataclass(frozen=True)
+class Started:
+    """A file begins to be gone through for these utterances."""
+
+    places: Places
+
+
+@dataclass(frozen=True)
+class RowDone:
+    """One more utterance is done."""
+
+
+def make_task(rows: tuple[PlannedRow, ...], *, path: Path, emotions: tuple[str, ...], plan_sha256: str) -> PieceTask:
+    """Return the task for the utterances of one media file."""
+    chosen = tuple(tuple(row.place for row in together) for together in passes(rows))
+    return PieceTask(path=path, rows=rows, emotions=emotions, plan_sha256=plan_sha256, passes=chosen)
 
 
 def make_piece(
-    task: PieceTask,
-    *,
-    reader: MediaReader,
-    detector: FaceDetector,
-    settings: PrepareSettings,
-    starting: Callable[[int], None],
-) -> None:
-    """Make the clips of a piece and write its file. What cannot become a clip is noted, with the reason.
+    task: PieceTask, *, reader: MediaReader, detector: FaceDetector, settings: PrepareSettings
+) -> Iterator[Started | RowDone]:
+    """Prepare a source and write its file, telling how far it is. What cannot become a clip is noted, with the reason.
 
-    Args:
-        starting: is told the place of each utterance before it is tried.
+    The file stands when the iterator has come to its end.
 
     Raises:
         MesmerError: the file cannot be written.
     """
-    made, quarantined = [], []
-    for row in task.rows:
-        starting(row.place)
-        try:
-            if row.place in task.given_up:
-                raise MediaError(task.given_up[row.place], kind="worker")
-            clip = make_clip(row.utterance, reader=reader, detector=detector, settings=settings)
-            if not any(clip.present):
-                absent = "; ".join(f"{name}: {why}" for name, why in clip.absent.items())
-                raise MediaError(f"nothing to learn from ({absent})", kind="nothing")
-        except MesmerError as error:
-            quarantined.append(_quarantined(row, error))
-        else:
-            made.append(make_row(row.utterance, clip, media=row.media, sound_media=row.sound_media, emotions=task.emotions))
-    note = {"plan": task.plan_sha256, "quarantined": [asdict(row) for row in quarantined]}
-    schema = SCHEMA.with_metadata({_KEY: json.dumps(note).encode()})
-    write_shard(task.path, [make_table(made).replace_schema_metadata(schema.metadata)], schema)
+    by_place = {row.place: row for row in task.rows}
+    quarantined: list[Quarantined] = []
+    written: list[int] = []
+    with open_shard(task.path) as writer:
+        for places in task.passes:
+            yield Started(places)
+            for row, made in _made([by_place[place] for place in places], task, reader, detector, settings):
+                if isinstance(made, Clip):
+                    written.append(row.place)
+                    writer.add(make_table([_stored(row, made, task)]))
+                else:
+                    quarantined.append(_quarantined(row, made))
+                yield RowDone()
+        note = {"plan": task.plan_sha256, "places": written, "quarantined": [asdict(row) for row in quarantined]}
+        writer.note({_KEY: json.dumps(note)})
 
 
 def find_piece(task: PieceTask) -> Piece | None:
-    """Return the piece if it stands on the disk, of this very plan and complete."""
+    """Return the prepared source if it stands on the disk, of this very plan and complete."""
     try:
-        file = open_parquet(task.path)
-        note = parse_json((file.schema_arrow.metadata or {})[_KEY])
+        with open_parquet(task.path, mapped=False) as file:
+            metadata = file.metadata
+            note = parse_json((metadata.metadata or {})[_KEY.encode()])
+            groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+            sizes = tuple(sum(one.column(n).total_compressed_size for n in range(one.num_columns)) for one in groups)
+            counts = {one.num_rows for one in groups}
         quarantined = tuple(Quarantined(**row) for row in note["quarantined"])
-        if note["plan"] != task.plan_sha256 or file.metadata.num_rows + len(quarantined) != len(task.rows):
+        places = tuple(int(place) for place in note["places"])
+        all_there = sorted([*places, *(row.place for row in quarantined)]) == sorted(row.place for row in task.rows)
+        if note["plan"] != task.plan_sha256 or not all_there or len(groups) != len(places) or counts - {1}:
             return None
-        return Piece(path=task.path, rows=file.metadata.num_rows, quarantined=quarantined)
+        return Piece(path=task.path, places=places, sizes_bytes=sizes, quarantined=quarantined)
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException, MesmerError):
         return None  # not there, or not whole: it is simply made again
+
+
+def _made(
+    rows: Sequence[PlannedRow],
+    task: PieceTask,
+    reader: MediaReader,
+    detector: FaceDetector,
+    settings: PrepareSettings,
+) -> Iterator[tuple[PlannedRow, Clip | MesmerError]]:
+    """Yield each utterance with its clip, or with the reason why there is none."""
+    for row in rows:
+        if row.place in task.given_up:
+            yield row, MediaError(task.given_up[row.place], kind="worker")
+    tried = [row for row in rows if row.place not in task.given_up]
+    utterances = [row.utterance for row in tried]
+    for number, made in make_clips(utterances, reader=reader, detector=detector, settings=settings):
+        if isinstance(made, Clip) and not any(made.present):
+            absent = "; ".join(f"{name}: {why}" for name, why in made.absent.items())
+            yield tried[number], MediaError(f"nothing to learn from ({absent})", kind="nothing")
+        else:
+            yield tried[number], made
+
+
+def _stored(row: PlannedRow, clip: Clip, task: PieceTask) -> dict[str, Any]:
+    return make_row(row.utterance, clip, media=row.media, sound_media=row.sound_media, emotions=task.emotions)
 
 
 def _quarantined(row: PlannedRow, error: MesmerError) -> Quarantined:

@@ -1,7 +1,8 @@
-"""The plan of a preparation: which utterances go into which piece, and the hashes that tell it from any other plan.
+"""The plan of a preparation: its sources, the order of the rows, and the hashes that tell it from any other plan.
 
-A piece is a few utterances of one split, in the corpus's order. Pieces are what workers make and what survives a kill;
-since the plan alone says what is in them, the finished dataset does not depend on who made which piece, or when.
+A source is one video with all its utterances: what a worker does at a time, and what survives a kill. A group is a few
+utterances of one split, in the corpus's order: what lies together in the finished dataset. Since the plan alone says what
+is in them, the finished dataset does not depend on who prepared which source, or when.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from mesmer.errors import DataError
 from mesmer.records import SPLITS, Utterance
 from mesmer.storage.hashes import sha256_bytes
 
-PIECE_ROWS = 4
-"""Utterances in a piece, and in a row group: few are redone after a kill, and few are read along with the one wanted."""
+GROUP_ROWS = 4
+"""Utterances in a row group: few are read along with the one wanted."""
 PACKAGES = ("av", "numpy", "pyarrow", "torch")
 """What the bits of a clip depend on, beside MESMER itself."""
 
@@ -48,7 +49,8 @@ class Plan:
     Attributes:
         corpus: the corpus.
         settings: how media become clips.
-        pieces: split -> its pieces, each a tuple of rows.
+        sources: the utterances of each media file, in the corpus's order; files in order of first mention.
+        groups: split -> its row groups, each a tuple of places.
         split_rule, split_seed: how the splits were chosen.
         manifest_sha256: of all utterances with their splits, and of the sizes of their media files.
         made_with: package -> version.
@@ -56,7 +58,8 @@ class Plan:
 
     corpus: Corpus
     settings: PrepareSettings
-    pieces: Mapping[str, tuple[tuple[PlannedRow, ...], ...]]
+    sources: tuple[tuple[PlannedRow, ...], ...]
+    groups: Mapping[str, tuple[tuple[int, ...], ...]]
     split_rule: str
     split_seed: int
     manifest_sha256: str
@@ -100,14 +103,18 @@ def make_plan(corpus: Corpus, *, settings: PrepareSettings, split_seed: int) -> 
     for row in rows:
         if not row.utterance.id.strip() or row.utterance.id != _text(row.utterance.id):
             raise DataError(f"the id {row.utterance.id!r} is empty or no text", file=corpus.root, field="id")
-    pieces = {}
+    groups = {}
     for split in SPLITS:
-        chosen = [row for row in rows if row.utterance.split == split]
-        pieces[split] = tuple(tuple(chosen[i : i + PIECE_ROWS]) for i in range(0, len(chosen), PIECE_ROWS))
+        chosen = [row.place for row in rows if row.utterance.split == split]
+        groups[split] = tuple(tuple(chosen[i : i + GROUP_ROWS]) for i in range(0, len(chosen), GROUP_ROWS))
+    sources: dict[str, list[PlannedRow]] = {}
+    for row in rows:
+        sources.setdefault(os.path.abspath(row.utterance.media), []).append(row)
     return Plan(
         corpus=corpus,
         settings=settings,
-        pieces=pieces,
+        sources=tuple(map(tuple, sources.values())),
+        groups=groups,
         split_rule=rule,
         split_seed=split_seed,
         manifest_sha256=_manifest_hash(corpus, rows),

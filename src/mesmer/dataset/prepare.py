@@ -1,7 +1,8 @@
 """A corpus to a prepared dataset on disk: decode each utterance once, in any number of processes, through any kill.
 
-Pieces are made in ``OUT/.preparing`` and joined into shards at the end; ``dataset.json`` is written last. Until then a
-second run goes on where the first one stopped, and the result is the same, byte for byte.
+Sources (one media file with all its utterances) are prepared into ``OUT/.preparing`` and joined into shards at the end;
+``dataset.json`` is written last. Until then a second run goes on where the first one stopped, and the result is the same,
+byte for byte.
 """
 
 from __future__ import annotations
@@ -10,20 +11,21 @@ import contextlib
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mesmer.config import PrepareSettings
 from mesmer.corpora.base import Corpus
 from mesmer.dataset.card import CARD_FILE
+from mesmer.dataset.crew import run_crew
 from mesmer.dataset.facts import FACTS_FILE, PUBLIC_SPLITS, DatasetFacts, check_settings
 from mesmer.dataset.join import QUARANTINE_FILE, WORK_FOLDER, join
-from mesmer.dataset.pieces import PieceTask, find_piece
+from mesmer.dataset.pieces import PieceTask, find_piece, make_task
 from mesmer.dataset.plan import Plan, make_plan
 from mesmer.dataset.prepared import PreparedDataset
-from mesmer.dataset.workers import MakeParts, make_parts, run_here, run_workers
+from mesmer.dataset.workers import LocalCrew, MakeParts, make_parts, run_here
 from mesmer.errors import ConfigError, DataError, MesmerError, StaleDatasetError
 from mesmer.storage.atomic import plain_error, remove_leftovers, write_json
 from mesmer.storage.reading import read_json
@@ -48,6 +50,8 @@ def prepare(
     *,
     settings: PrepareSettings,
     workers: int = 1,
+    engine: Literal["local", "ray"] = "local",
+    ray_address: str | None = None,
     split_seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
     parts: MakeParts = make_parts,
@@ -59,7 +63,11 @@ def prepare(
     Args:
         corpus: what to prepare.
         settings: how media become clips.
-        workers: processes; 0 works in this one. The result does not depend on it.
+        workers: processes; 0 works in this one (with Ray: as many as the cluster has processors). The result does not
+            depend on it.
+        engine: ``local``, processes of this machine, or ``ray``, actors on a Ray cluster, which must see the media and
+            ``out`` under the same paths.
+        ray_address: of the cluster; None starts one on this machine for as long as it takes.
         split_seed: of the splits, where the corpus gives none.
         progress: is told how many utterances are done, and how many there are.
         parts: gives each process its reader and its detector.
@@ -71,6 +79,10 @@ def prepare(
     """
     if workers < 0:
         raise ConfigError(f"workers is {workers}", field="workers", remedy="use 0 or more")
+    if engine not in ("local", "ray"):
+        raise ConfigError(f"there is no engine '{engine}'", field="engine", remedy="known: local, ray")
+    if ray_address is not None and engine != "ray":
+        raise ConfigError("an address is for the engine ray", field="ray_address", remedy="leave it out, or use engine ray")
     out = Path(out)
     plan = make_plan(corpus, settings=settings, split_seed=split_seed)
     if (out / FACTS_FILE).exists():
@@ -79,7 +91,8 @@ def prepare(
         return _report(facts, out)
     with _work_folder(plan, out) as work:
         tasks = _tasks(plan, work)
-        _make_pieces(tasks, settings, parts, workers, progress)
+        with _means(engine, settings, parts, workers, ray_address) as run:
+            _make_pieces(tasks, run, progress)
         facts = join(plan, tasks, out)
     _remove_work(out)
     return _report(facts, out)
@@ -173,40 +186,49 @@ def _other_corpus(out: Path) -> StaleDatasetError:
     return StaleDatasetError(message, file=out, field="manifest_sha256", remedy="choose another folder")
 
 
-def _tasks(plan: Plan, work: Path) -> dict[str, list[PieceTask]]:
+def _tasks(plan: Plan, work: Path) -> list[PieceTask]:
     emotions, sha256 = plan.corpus.emotions, plan.sha256
-    return {
-        split: [
-            PieceTask(path=work / f"{split}-{n:06d}.parquet", rows=rows, emotions=emotions, plan_sha256=sha256)
-            for n, rows in enumerate(pieces)
-        ]
-        for split, pieces in plan.pieces.items()
-    }
+    return [
+        make_task(rows, path=work / f"source-{number:06d}.parquet", emotions=emotions, plan_sha256=sha256)
+        for number, rows in enumerate(plan.sources)
+    ]
 
 
-def _make_pieces(
-    tasks: dict[str, list[PieceTask]],
-    settings: PrepareSettings,
-    parts: MakeParts,
-    workers: int,
-    progress: Callable[[int, int], None] | None,
-) -> None:
-    """Make the pieces that are not there yet."""
-    every = [task for split in tasks.values() for task in split]
-    missing = [task for task in every if find_piece(task) is None]
-    total, left = sum(len(task.rows) for task in every), sum(len(task.rows) for task in missing)
+_Run = Callable[[Sequence[PieceTask], Callable[[int], None]], None]
+"""Prepares sources, telling of each row that is done."""
 
-    def done(task: PieceTask | None) -> None:
+
+@contextlib.contextmanager
+def _means(
+    engine: str, settings: PrepareSettings, parts: MakeParts, workers: int, ray_address: str | None
+) -> Iterator[_Run]:
+    """Give what prepares the sources."""
+    if engine == "ray":
+        from mesmer.dataset.ray_crew import RayCrew
+
+        with RayCrew(settings, parts, address=ray_address) as crew:
+            yield lambda tasks, done: run_crew(tasks, crew, done, workers=min(workers or crew.processors, len(tasks)))
+    elif workers:
+        local = LocalCrew(settings, parts)
+        yield lambda tasks, done: run_crew(tasks, local, done, workers=min(workers, len(tasks)))
+    else:
+        yield lambda tasks, done: run_here(tasks, settings, parts, done)
+
+
+def _make_pieces(tasks: Sequence[PieceTask], run: _Run, progress: Callable[[int, int], None] | None) -> None:
+    """Prepare the sources that are not there yet."""
+    missing = [task for task in tasks if find_piece(task) is None]
+    total, left = sum(len(task.rows) for task in tasks), sum(len(task.rows) for task in missing)
+
+    def done(rows: int) -> None:
         nonlocal left
-        left -= len(task.rows) if task else 0
+        left -= rows
         if progress:
             progress(total - left, total)
 
-    done(None)
-    if missing and workers:
-        run_workers(missing, settings, parts, done, workers=min(workers, len(missing)))
-    elif missing:
-        run_here(missing, settings, parts, done)
+    done(0)
+    if missing:
+        run(missing, done)
 
 
 def _remove_work(out: Path) -> None:

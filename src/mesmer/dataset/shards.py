@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,31 +43,45 @@ class ShardWriter:
         """Append one row group."""
         self._writer.write_table(table, row_group_size=max(1, len(table)))
 
+    def note(self, values: Mapping[str, str]) -> None:
+        """Add to the notes in the footer."""
+        self._writer.add_key_value_metadata(dict(values))
+
     def close(self) -> None:
         """Write the footer."""
         self._writer.close()
 
 
-def write_shard(path: Path, tables: Iterator[pa.Table] | Sequence[pa.Table], schema: pa.Schema = SCHEMA) -> None:
-    """Write tables to one Parquet file, atomically, a row group for each.
+@contextlib.contextmanager
+def open_shard(path: Path) -> Iterator[ShardWriter]:
+    """Give a writer of one Parquet file of ``SCHEMA``, which takes its name when all is written.
 
     Raises:
         MesmerError: the file cannot be written.
     """
     with atomic_file(path) as temporary:
-        writer = ShardWriter(temporary, schema)
+        writer = ShardWriter(temporary, SCHEMA)
         try:
-            for table in tables:
-                writer.add(table)
+            yield writer
         finally:
             writer.close()
 
 
-def open_parquet(path: Path) -> pq.ParquetFile:
-    """Open a Parquet file memory-mapped, with its page checksums checked on reading and a bound on its footer."""
+def write_shard(path: Path, tables: Iterable[pa.Table]) -> None:
+    """Write tables to one Parquet file, atomically, a row group for each. Raises as :func:`open_shard`."""
+    with open_shard(path) as writer:
+        for table in tables:
+            writer.add(table)
+
+
+def open_parquet(path: Path, *, mapped: bool = True) -> pq.ParquetFile:
+    """Open a Parquet file, with its page checksums checked on reading and a bound on its footer.
+
+    Mapped, what has been read counts as this process's memory as long as the system leaves it there.
+    """
     return pq.ParquetFile(
         path,
-        memory_map=True,
+        memory_map=mapped,
         page_checksum_verification=True,
         thrift_string_size_limit=64 * 2**20,
         thrift_container_size_limit=10**7,

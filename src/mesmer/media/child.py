@@ -28,7 +28,7 @@ from mesmer.media.source import MediaFile, Refusal
 from mesmer.media.stretch import Stretch
 from mesmer.media.wire import WireError, receive, send
 
-MESSAGE_CHARACTERS_MAX = 500
+STRETCHES_BYTES_MAX = 64 * 2**20
 
 
 def main(settings: dict[str, Any]) -> None:
@@ -43,7 +43,7 @@ def main(settings: dict[str, Any]) -> None:
     file: int | None = None
     while True:
         try:
-            request, _, files = receive(channel, max_data_bytes=0, descriptors=True)
+            request, data, files = receive(channel, max_data_bytes=STRETCHES_BYTES_MAX, descriptors=True)
         except WireError:
             return
         if request["ask"] == "open":
@@ -52,15 +52,19 @@ def main(settings: dict[str, Any]) -> None:
                 os.close(file)
             file = files[0]
             renew_processor_time(limits.cpu_s)
-            current = _opened(request, file, limits, settings["threads"])
-        header, data = _next(current)
+            current = _opened(request, json.loads(data.tobytes()), file, limits, settings["threads"])
+        header, pixels = _next(current)
+        if header["answer"] in ("end", "refused"):
+            renew_processor_time(limits.cpu_s)  # a long file is read for many stretches
         try:
-            send(channel, header, b"" if data is None else memoryview(np.ascontiguousarray(data).data).cast("B"))
+            send(channel, header, b"" if pixels is None else memoryview(np.ascontiguousarray(pixels).data).cast("B"))
         except WireError:
             return
 
 
-def _opened(request: dict[str, Any], descriptor: int, limits: Limits, threads: int) -> Iterator[Answer]:
+def _opened(
+    request: dict[str, Any], stretches: list[dict[str, Any]], descriptor: int, limits: Limits, threads: int
+) -> Iterator[Answer]:
     file = MediaFile(
         descriptor=descriptor,
         size_bytes=os.fstat(descriptor).st_size,
@@ -68,23 +72,20 @@ def _opened(request: dict[str, Any], descriptor: int, limits: Limits, threads: i
         limits=limits,
         threads=threads,
     )
-    return answers(file, None if request["stretch"] is None else Stretch(**request["stretch"]))
+    return answers(file, [Stretch(**stretch) for stretch in stretches], seek=request["seek"])
 
 
 def _next(current: Iterator[Answer]) -> Answer:
     try:
         return next(current)
     except Refusal as refusal:
-        return _error(refusal.kind, str(refusal), refusal.field), None
+        return {"answer": "error", **refusal.told()}, None
     except StopIteration:
-        return _error("crash", "was asked for more than there is", None), None
+        return {"answer": "error", **Refusal("crash", "was asked for more than there is").told()}, None
     except Exception as error:  # a defect of ours: tell where, and let the next file be served
         place = traceback.extract_tb(error.__traceback__)[-1]
-        return _error("crash", f"the decoder failed: {type(error).__name__}: {error} ({place.name})", None), None
-
-
-def _error(kind: str, message: str, field: str | None) -> dict[str, Any]:
-    return {"answer": "error", "kind": kind, "message": message[:MESSAGE_CHARACTERS_MAX], "field": field}
+        defect = Refusal("crash", f"the decoder failed: {type(error).__name__}: {error} ({place.name})")
+        return {"answer": "error", **defect.told()}, None
 
 
 def _warm_up() -> None:

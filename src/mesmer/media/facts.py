@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mesmer.errors import MediaError
+
 
 @dataclass(frozen=True, kw_only=True)
 class MediaFacts:
@@ -65,6 +67,27 @@ class SoundBlock:
 
     start_s: float
     samples: NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StretchEnd:
+    """The last that comes for a stretch.
+
+    Attributes:
+        audio_absent, video_absent, warnings: as in :class:`Media`.
+        picture_end_s, sound_end_s: where they end, from the start of the stretch; None where they go on to its end or
+            there is none.
+        stamps_replaced: time stamps of both that were missing or wrong.
+        error: why the stretch could not be read, or None.
+    """
+
+    audio_absent: str | None = None
+    video_absent: str | None = None
+    warnings: tuple[str, ...] = ()
+    picture_end_s: float | None = None
+    sound_end_s: float | None = None
+    stamps_replaced: int = 0
+    error: MediaError | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,8 @@ for times before it. So 25, 29.97 and 30 frames per second and variable rates ag
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+import math
+from collections.abc import Generator, Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -16,12 +17,15 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
+from mesmer.media.serving import MOVED, Line, Oddities, Piece, Served, Serving
 from mesmer.media.source import (
     PREROLL_S,
     SEEK_FROM_S,
     Damage,
     MediaFile,
     Pulse,
+    Refusal,
+    beyond,
     decoded,
     origin_s,
     over,
@@ -37,104 +41,139 @@ _PIXEL_SHAPES = (Fraction(1, 4), Fraction(4))
 
 
 class Pictures:
-    """Iterate over the chosen frames as uint8 (H, W, 3) RGB, in order, with None as a sign of life.
+    """Iterate over the chosen frames of one or many stretches, each as uint8 (H, W, 3) RGB, in order of time.
+
+    Comes out: a ``Piece`` for each frame, ``Served`` for each stretch at its end, ``MOVED``, or None as a sign of life.
 
     Args:
         file: the file; it is opened anew.
-        stretch: which times, and how large the frames may be.
+        stretches: number and stretch: which times, and how large the frames may be.
         claimed_end_s: where the file says its picture ends; None if it does not say.
+        seek: begin near the start of the one stretch, not at that of the file.
     """
 
-    def __init__(self, *, file: MediaFile, stretch: Stretch, claimed_end_s: float | None) -> None:
+    def __init__(
+        self, *, file: MediaFile, stretches: Sequence[tuple[int, Stretch]], claimed_end_s: float | None, seek: bool
+    ) -> None:
         self._file = file
-        self._stretch = stretch
+        self._stretches = stretches
         self._claimed_end_s = claimed_end_s
-        self._chosen = 0
-        self.damage = Damage()
-        self.warnings: list[str] = []
-        self.ended_s: float | None = None
+        self._seek = seek and len(stretches) == 1
+        self._begin()
 
-    @property
-    def empty(self) -> bool:
-        """Whether no frame has been handed out."""
-        return self._chosen == 0
+    def _begin(self) -> None:
+        self._damage = Damage()
+        self._timeline = Timeline(claimed_end_s=self._claimed_end_s, continuous=False)
+        self._before = Oddities()  # when the last frame came
+        self.line = Line(self._stretches)
+        self.reached_s = 0.0
 
-    @property
-    def _next_time_s(self) -> float:
-        return self._chosen * self._stretch.frame_interval_s
-
-    def __iter__(self) -> Iterator[NDArray[np.uint8] | None]:
-        if self._stretch.start_s > SEEK_FROM_S and self._file.container in _SEEKABLE:
+    def __iter__(self) -> Iterator[Piece | Served | object | None]:
+        start_s = self._stretches[0][1].start_s
+        if self._seek and start_s > SEEK_FROM_S and self._file.container in _SEEKABLE:
             with self._file.open() as container:
-                if _seek(container, self._stretch.start_s - PREROLL_S):
+                if _seek(container, start_s - PREROLL_S):
                     found = yield from self._choose(container, sought=True)
                     if found:
                         return
-        self.damage = Damage()
+        self._begin()
         with self._file.open() as container:
             yield from self._choose(container, sought=False)
 
-    def _choose(self, container: InputContainer, *, sought: bool) -> Generator[NDArray[np.uint8] | None, None, bool]:
+    def _choose(self, container: InputContainer, *, sought: bool) -> Generator[Piece | Served | object | None, None, bool]:
         """Yield the chosen frames; return False if seeking led past the start, so that nothing was chosen."""
         stream = picture_stream(container)
         origin = origin_s(container)
         frame_s = _frame_length_s(stream)
-        timeline = Timeline(claimed_end_s=self._claimed_end_s, continuous=False)
+        timeline = self._timeline
         pulse = Pulse()
         shown: VideoFrame | None = None
-        for frame in decoded(container, stream, threads=self._file.threads, damage=self.damage, pulse=pulse):
+        for frame in decoded(container, stream, threads=self._file.threads, damage=self._damage, pulse=pulse):
             if frame is None:
                 yield None
                 continue
             stamp_s = time_s(frame.pts, stream)
-            if sought and shown is None and (stamp_s is None or stamp_s - origin > self._stretch.start_s + SAME_TIME_S):
+            if sought and shown is None and (stamp_s is None or stamp_s - origin > self._start_s + SAME_TIME_S):
                 return False
             self._check(frame)
             length_s = float(frame.duration * stream.time_base) if frame.duration > 0 else frame_s
             now_s = timeline.place(None if stamp_s is None else stamp_s - origin, length_s)
+            self._come_to(now_s)
             yield from self._serve(frame if shown is None else shown, stream, before_s=now_s)
-            if self._done:
+            if self.line.empty:
                 return True
-            shown = frame
+            shown, self.reached_s, self._before = frame, now_s, self._oddities
+            yield MOVED
         if sought and shown is None:
             return False
+        self._come_to(math.inf)
         if shown is not None:
             yield from self._serve(shown, stream, before_s=timeline.end_s)
-        self.ended_s = timeline.end_s
-        if timeline.replaced:
-            self.warnings.append(f"{timeline.replaced} time stamps of the picture were missing or wrong and were replaced")
+        for serving in list(self.line.near):
+            serving.ended_s = timeline.end_s
+            yield self._served(serving)
         return True
 
     @property
-    def _done(self) -> bool:
-        end_s = self._stretch.end_s
-        return end_s is not None and self._stretch.start_s + self._next_time_s >= end_s - SAME_TIME_S
+    def _start_s(self) -> float:
+        return self._stretches[0][1].start_s
 
-    def _serve(self, frame: VideoFrame, stream: Any, *, before_s: float) -> Iterator[NDArray[np.uint8]]:
-        """Yield ``frame`` once for each requested time before ``before_s``."""
-        pixels = None
-        while not self._done and self._stretch.start_s + self._next_time_s < before_s - SAME_TIME_S:
-            if self._next_time_s > self._file.limits.duration_s:
-                over(self._file.limits, "duration_s", self._next_time_s)
-            if pixels is None:
-                pixels = self._convert(frame, stream)
-            self._chosen += 1
-            yield pixels
+    def _come_to(self, time_s: float) -> None:
+        for serving in self.line.come_to(time_s):
+            self._before.begin(serving)
+
+    @property
+    def _oddities(self) -> Oddities:
+        return Oddities(self._damage.packets, self._timeline.replaced)
+
+    def _served(self, serving: Serving, refusal: Refusal | None = None) -> Served:
+        self.line.leave(serving)
+        self._oddities.end(serving)
+        return Served(serving, refusal)
+
+    def _serve(self, frame: VideoFrame, stream: Any, *, before_s: float) -> Iterator[Piece | Served]:
+        """Yield ``frame`` once for each requested time before ``before_s``, to each stretch; end those that are done."""
+        converted: dict[int, NDArray[np.uint8]] = {}  # largest side -> pixels: stretches that overlap share them
+        for serving in list(self.line.near):
+            stretch = serving.stretch
+            while not _done(serving) and _next_time_s(serving) < before_s - SAME_TIME_S:
+                if _next_time_s(serving) - stretch.start_s > self._file.limits.duration_s:
+                    length_s = _next_time_s(serving) - stretch.start_s
+                    yield self._served(serving, beyond(self._file.limits, "duration_s", length_s))
+                    break
+                rotation, warning = upright(frame)
+                if warning:
+                    serving.warn(warning)
+                side = stretch.max_frame_side_px
+                if side not in converted:
+                    converted[side] = _convert(frame, stream, rotation, side)
+                serving.handed_out += 1
+                yield Piece(serving, serving.handed_out - 1, converted[side])
+            else:
+                if _done(serving):
+                    yield self._served(serving)
 
     def _check(self, frame: VideoFrame) -> None:
         if frame.width * frame.height > self._file.limits.pixels:
             over(self._file.limits, "pixels", frame.width * frame.height)
 
-    def _convert(self, frame: VideoFrame, stream: Any) -> NDArray[np.uint8]:
-        rotation, warning = upright(frame)
-        if warning and warning not in self.warnings:
-            self.warnings.append(warning)
-        width, height = shown_size(frame, stream)
-        scale = min(1.0, self._stretch.max_frame_side_px / max(width, height))
-        width, height = max(1, round(width * scale)), max(1, round(height * scale))
-        shrinks = width * height < frame.width * frame.height
-        image = frame.reformat(width, height, "rgb24", interpolation="AREA" if shrinks else "BILINEAR", threads=1)
-        return np.ascontiguousarray(np.rot90(image.to_ndarray(), rotation // 90))
+
+def _next_time_s(serving: Serving) -> float:
+    return serving.stretch.start_s + serving.handed_out * serving.stretch.frame_interval_s
+
+
+def _done(serving: Serving) -> bool:
+    end_s = serving.stretch.end_s
+    return end_s is not None and _next_time_s(serving) >= end_s - SAME_TIME_S
+
+
+def _convert(frame: VideoFrame, stream: Any, rotation: int, max_side_px: int) -> NDArray[np.uint8]:
+    width, height = shown_size(frame, stream)
+    scale = min(1.0, max_side_px / max(width, height))
+    width, height = max(1, round(width * scale)), max(1, round(height * scale))
+    shrinks = width * height < frame.width * frame.height
+    image = frame.reformat(width, height, "rgb24", interpolation="AREA" if shrinks else "BILINEAR", threads=1)
+    return np.ascontiguousarray(np.rot90(image.to_ndarray(), rotation // 90))
 
 
 def upright(frame: VideoFrame) -> tuple[int, str | None]:

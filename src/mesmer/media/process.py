@@ -80,9 +80,15 @@ class DecoderProcess:
         return self._owner == os.getpid() and self._channel.fileno() >= 0 and self._process.poll() is None
 
     def ask(
-        self, request: dict[str, Any], *, max_data_bytes: int, timeout_s: float, descriptors: Sequence[int] = ()
+        self,
+        request: dict[str, Any],
+        data: bytes = b"",
+        *,
+        max_data_bytes: int,
+        timeout_s: float,
+        descriptors: Sequence[int] = (),
     ) -> tuple[dict[str, Any], NDArray[np.uint8]]:
-        """Send one request and return the answer's header and bytes.
+        """Send one request, with or without bytes, and return the answer's header and bytes.
 
         Raises:
             WireTimeoutError: it did not answer in time.
@@ -90,9 +96,9 @@ class DecoderProcess:
         """
         deadline = time.monotonic() + timeout_s
         self._channel.settimeout(timeout_s)
-        send(self._channel, request, descriptors=descriptors)
-        header, data, _ = receive(self._channel, max_data_bytes=max_data_bytes, deadline=deadline)
-        return header, data
+        send(self._channel, request, data, descriptors=descriptors)
+        header, answer, _ = receive(self._channel, max_data_bytes=max_data_bytes, deadline=deadline)
+        return header, answer
 
     def end(self) -> int | None:
         """Kill it and return how it had ended by itself before (see ``Popen.returncode``), or None."""

@@ -7,22 +7,22 @@ All decoding happens in a child process with bounded memory, time and rights; wh
 from __future__ import annotations
 
 import threading
-import time
 import weakref
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
 import numpy as np
 
-from mesmer.config import SAMPLE_RATE_HZ
 from mesmer.errors import MediaError
 from mesmer.media import trust
 from mesmer.media.facts import Frame, Media, MediaFacts, SoundBlock
 from mesmer.media.limits import Limits
 from mesmer.media.process import DecoderProcess, ended_error
-from mesmer.media.stretch import SOUND_BLOCK_SAMPLES, Stretch
-from mesmer.media.wire import WireError, WireTimeoutError
+from mesmer.media.readings import MediaPass, MediaStream
+from mesmer.media.stretch import Stretch
+from mesmer.media.wire import WireError
 
 
 class MediaReader:
@@ -72,7 +72,7 @@ class MediaReader:
         Raises:
             MediaError: the file cannot be read; see :meth:`read`.
         """
-        return MediaStream(self, Path(path), None).facts
+        return MediaPass(self, Path(path), {}, seek=False).facts
 
     def stream(
         self,
@@ -101,6 +101,27 @@ class MediaReader:
         )
         trust.check_stretch(stretch, self.limits, file=path)
         return MediaStream(self, Path(path), stretch)
+
+    def stretches(self, path: str | Path, stretches: Mapping[int, Stretch]) -> MediaPass:
+        """Open many stretches of a file for reading them in one go: the file is decoded once, from its start.
+
+        What a stretch gets does not depend on the others: it is the same, to the bit, alone. Memory does not grow with the
+        length of the file. ``limits.cpu_s`` and ``limits.clip_timeout_s`` count anew from each stretch's end.
+
+        Args:
+            path: the file.
+            stretches: number -> stretch, in any order, overlapping or not; the numbers come back with the pieces.
+
+        Raises:
+            MediaError: the file cannot be opened, or a stretch could be served by no file (see :meth:`read`).
+        """
+        for stretch in stretches.values():
+            trust.check_stretch(stretch, self.limits, file=path)
+        return MediaPass(self, Path(path), stretches, seek=False)
+
+    def another(self) -> MediaReader:
+        """Return a reader like this one, with a decoder process of its own."""
+        return MediaReader(limits=self.limits, threads=self._threads)
 
     def read(
         self,
@@ -168,13 +189,13 @@ class MediaReader:
             warnings=opened.warnings,
         )
 
-    def _open(self, path: Path, stretch: Stretch | None) -> tuple[int, dict[str, Any]]:
+    def _open(self, path: Path, stretches: bytes, *, seek: bool) -> tuple[int, dict[str, Any]]:
         """Hand a file to the decoder; return this reading's turn and the first answer."""
         with self._lock, trust.opened(path, self.limits) as (descriptor, container):
-            request = {"ask": "open", "container": container, "stretch": None if stretch is None else stretch.to_wire()}
+            request = {"ask": "open", "container": container, "seek": seek}
             self._turn += 1
             process = self._running()
-            header, _ = self._ask(process, request, path, 0, descriptors=[descriptor])
+            header, _ = self._ask(process, request, path, 0, data=stretches, descriptors=[descriptor])
             return self._turn, header
 
     def _next(self, turn: int, path: Path, max_data_bytes: int) -> tuple[dict[str, Any], Any]:
@@ -216,84 +237,6 @@ class MediaReader:
             self._process = DecoderProcess(limits=self.limits, threads=self._threads)
             self._finalizer = weakref.finalize(self, DecoderProcess.end, self._process)
         return self._process
-
-
-class MediaStream:
-    """One stretch of a file, piece by piece: iterate over it to get frames and blocks of sound in order of time.
-
-    Attributes:
-        facts: about the whole file; there from the beginning.
-        audio_absent, video_absent, warnings: as in :class:`~mesmer.media.facts.Media`; there after the last piece.
-    """
-
-    def __init__(self, reader: MediaReader, path: Path, stretch: Stretch | None) -> None:
-        self._reader = reader
-        self._path = path
-        self._stretch = stretch
-        self._num_frames = 0
-        self._num_samples = 0
-        self._waited_s = 0.0
-        self._ended = stretch is None
-        self.audio_absent: str | None = None
-        self.video_absent: str | None = None
-        self.warnings: tuple[str, ...] = ()
-        started_s = time.monotonic()
-        self._turn, header = reader._open(path, stretch)
-        self._waited_s = time.monotonic() - started_s
-        while header.get("answer") == "more":
-            header, _ = self._ask(0)
-        self.facts = self._trusted(trust.facts, header)
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> Frame | SoundBlock:
-        if self._ended or self._stretch is None:
-            raise StopIteration
-        stretch = self._stretch
-        largest_bytes = max(4 * SOUND_BLOCK_SAMPLES, 3 * stretch.max_frame_side_px**2)
-        while True:
-            try:
-                header, data = self._ask(largest_bytes)
-            except MediaError:
-                self._ended = True
-                raise
-            answer = header.get("answer")
-            if answer == "frame":
-                pixels = self._trusted(trust.frame, header, data, stretch, self._num_frames, self.reader_limits)
-                self._num_frames += 1
-                return Frame(time_s=(self._num_frames - 1) * stretch.frame_interval_s, pixels=pixels)
-            if answer == "sound":
-                samples = self._trusted(trust.samples, header, data, stretch, self._num_samples, self.reader_limits)
-                start_s = self._num_samples / SAMPLE_RATE_HZ
-                self._num_samples += len(samples)
-                return SoundBlock(start_s=start_s, samples=samples)
-            if answer != "more":
-                end = self._trusted(trust.end, header)
-                self.audio_absent, self.video_absent, self.warnings = end
-                self._ended = True
-                raise StopIteration
-
-    @property
-    def reader_limits(self) -> Limits:
-        """Limits of the reader this stream belongs to."""
-        return self._reader.limits
-
-    def _ask(self, max_data_bytes: int) -> tuple[dict[str, Any], Any]:
-        started_s = time.monotonic()
-        answer = self._reader._next(self._turn, self._path, max_data_bytes)
-        self._waited_s += time.monotonic() - started_s
-        if self._waited_s > self._reader.limits.clip_timeout_s:
-            raise self._reader._failed(WireTimeoutError("too slow"), self._path)
-        return answer
-
-    def _trusted(self, check: Any, *arguments: Any) -> Any:
-        """Check an answer; a decoder that answers nonsense is ended."""
-        try:
-            return check(*arguments)
-        except WireError as error:
-            self._ended = True
-            raise self._reader._failed(error, self._path) from error
 
 
 def read_media(path: str | Path, **arguments: Any) -> Media:

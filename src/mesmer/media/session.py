@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import av
 from av.container import InputContainer
 from numpy.typing import NDArray
 
-from mesmer.config import SAMPLE_RATE_HZ
 from mesmer.media.pictures import Pictures, first_frame, shown_size, upright
+from mesmer.media.serving import Piece, Served, Serving
 from mesmer.media.sound import Sound
 from mesmer.media.source import (
     MediaFile,
@@ -39,23 +39,26 @@ _DONE = object()
 Answer = tuple[dict[str, Any], NDArray[Any] | None]
 
 
-def answers(file: MediaFile, stretch: Stretch | None) -> Iterator[Answer]:
-    """Yield header and bytes of every answer: ``facts`` first, then frames and sound in order of time, then ``end``.
+def answers(file: MediaFile, stretches: Sequence[Stretch], *, seek: bool) -> Iterator[Answer]:
+    """Yield header and bytes of every answer: ``facts`` first, then frames and sound, and at its end ``end`` or ``refused``
+    for each stretch.
 
-    ``more`` in between is a sign of life. Without a stretch only the facts are told.
+    Frames and sound of one stretch each come in order of time, and about together. ``more`` in between is a sign of life.
+    Without stretches only the facts are told. All stretches are served in one go through the file from its start; ``seek``
+    lets a single one begin near its own.
 
     Raises:
-        Refusal: the file is damaged, beyond a limit, or the stretch lies outside it.
+        Refusal: the file is damaged or beyond a limit.
     """
     try:
-        yield from _answers(file, stretch)
+        yield from _answers(file, stretches, seek)
     except MemoryError as error:
         raise Refusal("limit", "needs more memory than allowed to decode", field="memory_bytes") from error
     except (av.error.FFmpegError, ValueError, OSError, ArithmeticError) as error:
         raise Refusal("corrupt", f"cannot be decoded: {reason(error)}") from error
 
 
-def _answers(file: MediaFile, stretch: Stretch | None) -> Iterator[Answer]:
+def _answers(file: MediaFile, stretches: Sequence[Stretch], seek: bool) -> Iterator[Answer]:
     with file.open() as container:
         picture, sound = picture_stream(container), sound_stream(container)
         if picture is None and sound is None:
@@ -65,17 +68,87 @@ def _answers(file: MediaFile, stretch: Stretch | None) -> Iterator[Answer]:
         facts = _facts(file, container, duration_s)
         claims = _claim(container, picture, duration_s), _claim(container, sound, duration_s)
     yield {"answer": "facts", **facts}, None
-    if stretch is None:
-        return
-    warnings = _check_range(file, stretch, duration_s)
-    pictures = tracks = None
-    if stretch.want_video and picture is not None and facts["video_codec"] is not None:
-        pictures = Pictures(file=file, stretch=stretch, claimed_end_s=claims[0].end_s)
-    if stretch.want_audio and sound is not None and facts["audio_codec"] is not None:
-        tracks = Sound(file=file, stretch=stretch, claimed_end_s=claims[1].end_s)
-    yield from _merged(pictures, tracks, frame_interval_s=stretch.frame_interval_s)
-    end = _end(stretch, facts, pictures, tracks, claims)
-    yield {**end, "warnings": [*warnings, *end["warnings"]][:WARNINGS_MAX]}, None
+    wanted: list[_Wanted] = []
+    for index, stretch in enumerate(stretches):
+        try:
+            wanted.append(_Wanted(index, stretch, _check_range(file, stretch, duration_s)))
+        except Refusal as refusal:
+            yield _refused(index, refusal)
+    yield from _served(file, wanted, facts, claims, seek)
+
+
+@dataclass
+class _Wanted:
+    """A stretch that is being served: its warnings so far, and what each stream has given, once it is through."""
+
+    index: int
+    stretch: Stretch
+    warnings: list[str]
+    waits_for: list[str] = field(default_factory=list)
+    got: dict[str, Serving] = field(default_factory=dict)
+
+
+def _served(
+    file: MediaFile, wanted: list[_Wanted], facts: dict[str, Any], claims: tuple[Claim, Claim], seek: bool
+) -> Iterator[Answer]:
+    """Go through picture and sound and answer each stretch. Each reads the file by itself, so that one of them waiting for
+    the other never fills the memory, however the file interleaves them; whichever is behind goes on.
+    """
+    sources: dict[str, Pictures | Sound] = {}
+    for name, kind, codec, claim in (
+        ("picture", Pictures, "video_codec", claims[0]),
+        ("sound", Sound, "audio_codec", claims[1]),
+    ):
+        asked = [one for one in wanted if getattr(one.stretch, "want_video" if name == "picture" else "want_audio")]
+        if asked and facts[codec] is not None:
+            for one in asked:
+                one.waits_for.append(name)
+            pairs = [(one.index, one.stretch) for one in asked]
+            sources[name] = kind(file=file, stretches=pairs, claimed_end_s=claim.end_s, seek=seek)
+    for one in wanted:
+        if not one.waits_for:
+            yield _end_or_refused(one, facts, claims)
+    by_index = {one.index: one for one in wanted}
+    running = {name: iter(source) for name, source in sources.items()}
+    while running:
+        name = min(running, key=lambda name: sources[name].reached_s)
+        item = next(running[name], _DONE)
+        if item is _DONE:
+            del running[name]
+        elif item is None:
+            yield {"answer": "more"}, None
+        elif isinstance(item, Piece):
+            yield _piece(item)
+        elif isinstance(item, Served):
+            one = by_index[item.serving.index]
+            one.waits_for.remove(name)
+            one.got[name] = item.serving
+            if item.refusal:
+                for other in one.waits_for:
+                    sources[other].line.drop(one.index)
+                yield _refused(one.index, item.refusal)
+            elif not one.waits_for:
+                yield _end_or_refused(one, facts, claims)
+
+
+def _piece(piece: Piece) -> Answer:
+    header = {"stretch": piece.serving.index}
+    if piece.data.ndim == 1:
+        return {"answer": "sound", **header, "samples": len(piece.data)}, piece.data
+    height_px, width_px = piece.data.shape[:2]
+    return {"answer": "frame", **header, "index": piece.before, "height_px": height_px, "width_px": width_px}, piece.data
+
+
+def _refused(index: int, refusal: Refusal) -> Answer:
+    return {"answer": "refused", "stretch": index, **refusal.told()}, None
+
+
+def _end_or_refused(one: _Wanted, facts: dict[str, Any], claims: tuple[Claim, Claim]) -> Answer:
+    try:
+        end = _end(one.stretch, facts, one.got.get("picture"), one.got.get("sound"), claims)
+    except Refusal as refusal:
+        return _refused(one.index, refusal)
+    return {**end, "stretch": one.index, "warnings": [*one.warnings, *end["warnings"]][:WARNINGS_MAX]}, None
 
 
 def _facts(file: MediaFile, container: InputContainer, duration_s: float) -> dict[str, Any]:
@@ -162,53 +235,41 @@ def _check_range(file: MediaFile, stretch: Stretch, duration_s: float) -> list[s
     return []
 
 
-def _merged(pictures: Pictures | None, sound: Sound | None, *, frame_interval_s: float) -> Iterator[Answer]:
-    """Yield frames and blocks of sound in order of time. Each source reads the file by itself, so that one of them
-    waiting for the other never fills the memory, however the file interleaves them.
-    """
-    frames: Iterator[Any] = iter(pictures or ())
-    blocks: Iterator[Any] = iter(sound or ())
-    num_frames = num_samples = 0
-    frame = yield from _next(frames)
-    block = yield from _next(blocks)
-    while frame is not _DONE or block is not _DONE:
-        frame_first = num_frames * frame_interval_s <= num_samples / SAMPLE_RATE_HZ
-        if block is _DONE or (frame is not _DONE and frame_first):
-            yield {"answer": "frame", "index": num_frames, "height_px": len(frame), "width_px": len(frame[0])}, frame
-            num_frames += 1
-            frame = yield from _next(frames)
-        else:
-            yield {"answer": "sound", "samples": len(block)}, block
-            num_samples += len(block)
-            block = yield from _next(blocks)
-
-
-def _next(items: Iterator[Any]) -> Generator[Answer, None, Any]:
-    """Return the next item or ``_DONE``, passing signs of life on."""
-    while (item := next(items, _DONE)) is None:
-        yield {"answer": "more"}, None
-    return item
-
-
 def _end(
-    stretch: Stretch, facts: dict[str, Any], pictures: Pictures | None, sound: Sound | None, claims: tuple[Claim, Claim]
+    stretch: Stretch, facts: dict[str, Any], pictures: Serving | None, sound: Serving | None, claims: tuple[Claim, Claim]
 ) -> dict[str, Any]:
     """The last answer: what is absent and why, and what was odd."""
     sources = [source for source in (pictures, sound) if source is not None]
-    if sources and all(source.empty for source in sources) and any(source.damage.packets for source in sources):
+    if sources and all(source.empty for source in sources) and any(source.damaged_packets for source in sources):
         raise Refusal("corrupt", "nothing in it can be decoded, or not in the memory allowed")
     video_absent = None if stretch.want_video else "not asked"
     audio_absent = None if stretch.want_audio else "not asked"
     if stretch.want_video and (pictures is None or pictures.empty):
         video_absent = "no frames" if facts["has_video"] else "no stream"
     if stretch.want_audio and (sound is None or sound.empty):
-        damaged = facts["has_audio"] and (sound is None or (sound.decoded_samples == 0 and sound.damage.packets > 0))
+        damaged = facts["has_audio"] and (sound is None or (sound.decoded_samples == 0 and sound.damaged_packets > 0))
         audio_absent = "no stream" if not facts["has_audio"] else "corrupt" if damaged else "no samples"
     warnings = _coding_warnings(facts)
     for name, source, claim in (("picture", pictures, claims[0]), ("sound", sound, claims[1])):
         if source is not None:
             warnings += _source_warnings(name, source, claim, _latest_s(sources), stretch)
-    return {"answer": "end", "video_absent": video_absent, "audio_absent": audio_absent, "warnings": warnings}
+    return {
+        "answer": "end",
+        "video_absent": video_absent,
+        "audio_absent": audio_absent,
+        "warnings": warnings,
+        "picture_end_s": _end_within_s(pictures, stretch, facts["duration_s"]),
+        "sound_end_s": _end_within_s(sound, stretch, facts["duration_s"]),
+        "stamps_replaced": sum(source.stamps_replaced for source in sources),
+    }
+
+
+def _end_within_s(source: Serving | None, stretch: Stretch, duration_s: float) -> float | None:
+    """Where a stream ends within a stretch; None if it goes on to the stretch's end."""
+    end_s = duration_s if stretch.end_s is None else stretch.end_s
+    if source is None or source.empty or source.ended_s is None or source.ended_s >= end_s - SAME_TIME_S:
+        return None
+    return max(0.0, source.ended_s - stretch.start_s)
 
 
 def _coding_warnings(facts: dict[str, Any]) -> list[str]:
@@ -219,10 +280,12 @@ def _coding_warnings(facts: dict[str, Any]) -> list[str]:
     ]
 
 
-def _source_warnings(name: str, source: Pictures | Sound, claim: Claim, latest_s: float, stretch: Stretch) -> list[str]:
+def _source_warnings(name: str, source: Serving, claim: Claim, latest_s: float, stretch: Stretch) -> list[str]:
     warnings = list(source.warnings)
-    if source.damage.packets:
-        warnings.append(f"{source.damage.packets} damaged packets of the {name} were skipped")
+    if source.stamps_replaced:
+        warnings.append(f"{source.stamps_replaced} time stamps of the {name} were missing or wrong and were replaced")
+    if source.damaged_packets:
+        warnings.append(f"{source.damaged_packets} damaged packets of the {name} were skipped")
     end_s = claim.end_s if stretch.end_s is None else min(claim.end_s, stretch.end_s)
     reached_s = source.ended_s if claim.of_stream else latest_s
     if source.ended_s is not None and reached_s is not None and end_s - reached_s > EARLY_S:
@@ -230,6 +293,6 @@ def _source_warnings(name: str, source: Pictures | Sound, claim: Claim, latest_s
     return warnings
 
 
-def _latest_s(sources: list[Pictures | Sound]) -> float:
+def _latest_s(sources: list[Serving]) -> float:
     """Where the longer of the streams ended; infinity if one of them was not read to its end."""
     return max(math.inf if source.ended_s is None else source.ended_s for source in sources)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+import math
+from collections.abc import Generator, Iterator, Sequence
 from math import gcd
 from typing import Any
 
@@ -12,18 +13,19 @@ from av.container import InputContainer
 from numpy.typing import NDArray
 
 from mesmer.config import SAMPLE_RATE_HZ
-from mesmer.media.limits import Limits
 from mesmer.media.mono import Resampler, to_mono
+from mesmer.media.serving import MOVED, Line, Oddities, Piece, Served, Serving
 from mesmer.media.source import (
     PREROLL_S,
     SEEK_FROM_S,
     Damage,
     MediaFile,
     Pulse,
+    Refusal,
+    beyond,
     check_sound,
     decoded,
     origin_s,
-    over,
     sound_stream,
     time_s,
 )
@@ -35,159 +37,230 @@ _SEEKABLE = ("mov", "wav", "flac")
 
 
 class Sound:
-    """Iterate over float32 (T,) blocks of at most half a second, without gaps, with None as a sign of life.
+    """Iterate over blocks float32 (T,) of at most half a second for one or many stretches, each without gaps.
 
+    Comes out: a ``Piece`` for each block, ``Served`` for each stretch at its end, ``MOVED``, or None as a sign of life.
     Sample 0 lies at the start of the stretch. Sound that begins late or pauses has silence there.
 
     Args:
         file: the file; it is opened anew.
-        stretch: from when to when, and which channel.
+        stretches: number and stretch: from when to when, and which channel.
         claimed_end_s: where the file says its sound ends; None if it does not say.
+        seek: begin near the start of the one stretch, not at that of the file.
     """
 
-    def __init__(self, *, file: MediaFile, stretch: Stretch, claimed_end_s: float | None) -> None:
+    def __init__(
+        self, *, file: MediaFile, stretches: Sequence[tuple[int, Stretch]], claimed_end_s: float | None, seek: bool
+    ) -> None:
         self._file = file
-        self._stretch = stretch
+        self._stretches = stretches
         self._claimed_end_s = claimed_end_s
-        self._track = _Track(stretch, limits=file.limits)
-        self._not_numbers = 0
-        self.decoded_samples = 0
-        self.damage = Damage()
-        self._warnings: list[str] = []
-        self.ended_s: float | None = None
+        self._seek = seek and len(stretches) == 1
+        self._begin()
 
-    @property
-    def empty(self) -> bool:
-        """Whether no sample has been handed out."""
-        return self._track.handed_out == 0
+    def _begin(self) -> None:
+        self._damage = Damage()
+        self._timeline = Timeline(claimed_end_s=self._claimed_end_s, continuous=True)
+        self._before = Oddities()  # when the last samples came
+        self._decoded_samples = 0
+        self._channels = {name: _Channel(name) for name in sorted({stretch.channel for _, stretch in self._stretches})}
+        self._tracks: dict[int, _Track] = {}
+        self.line = Line(self._stretches)
+        self.reached_s = 0.0
 
-    @property
-    def warnings(self) -> list[str]:
-        """What was odd, as sentences."""
-        if not self._not_numbers:
-            return self._warnings
-        return [*self._warnings, f"{self._not_numbers} samples of the sound were not numbers and were silenced"]
-
-    def __iter__(self) -> Iterator[NDArray[np.float32] | None]:
-        if self._stretch.start_s > SEEK_FROM_S and self._file.container in _SEEKABLE:
+    def __iter__(self) -> Iterator[Piece | Served | object | None]:
+        start_s = self._stretches[0][1].start_s
+        if self._seek and start_s > SEEK_FROM_S and self._file.container in _SEEKABLE:
             with self._file.open() as container:
-                if _seek(container, self._stretch.start_s - PREROLL_S):
+                if _seek(container, start_s - PREROLL_S):
                     found = yield from self._read(container, sought=True)
                     if found:
                         return
-        self.damage = Damage()
+        self._begin()
         with self._file.open() as container:
             yield from self._read(container, sought=False)
 
-    def _read(self, container: InputContainer, *, sought: bool) -> Generator[NDArray[np.float32] | None, None, bool]:
+    def _read(self, container: InputContainer, *, sought: bool) -> Generator[Piece | Served | object | None, None, bool]:
         """Yield the blocks; return False if seeking led past the start, so that nothing was handed out."""
         stream = sound_stream(container)
         origin = origin_s(container)
-        timeline = Timeline(claimed_end_s=self._claimed_end_s, continuous=True)
-        resampler: Resampler | None = None
-        aligned = sought
-        for frame in decoded(container, stream, threads=1, damage=self.damage, pulse=Pulse()):
+        timeline = self._timeline
+        begun = False
+        for frame in decoded(container, stream, threads=1, damage=self._damage, pulse=Pulse()):
             if frame is None:
                 yield None
                 continue
             check_sound(self._file.limits, frame.sample_rate, frame.layout.nb_channels)
             if frame.samples == 0 or frame.sample_rate <= 0:
                 continue
-            samples = self._mono(frame)
+            rate_hz = frame.sample_rate
             stamp_s = time_s(frame.pts, stream)
             stamp_s = None if stamp_s is None else stamp_s - origin
-            if sought and resampler is None and (stamp_s is None or stamp_s > self._stretch.start_s):
+            if sought and not begun and (stamp_s is None or stamp_s > self._stretches[0][1].start_s):
                 return False
             expected_s = timeline.end_s
-            starts_s = timeline.place(stamp_s, len(samples) / frame.sample_rate)
-            if resampler is None or resampler.rate_hz != frame.sample_rate or starts_s > expected_s + CONTINUOUS_SLACK_S:
-                yield from self._track.add(np.zeros(0, np.float32) if resampler is None else resampler.flush())
-                resampler = Resampler(frame.sample_rate)
-                skipped, place = _run_start(stream, origin, starts_s, frame.sample_rate, len(samples), sought=aligned)
-                samples = samples[skipped:]
-                self._track.go_to(place)
-                aligned = False
-            yield from self._track.add(resampler.push(samples))
-            if self._track.full:
-                yield from self._track.rest()
+            starts_s = timeline.place(stamp_s, frame.samples / rate_hz)
+            self._decoded_samples += frame.samples
+            self._come_to(timeline.end_s)
+            new_run = not begun or starts_s > expected_s + CONTINUOUS_SLACK_S
+            for channel in self._channels.values():
+                samples = channel.mono(frame)
+                if new_run or channel.rate_hz != rate_hz:
+                    yield from self._hand_out(channel, *channel.flush())
+                    start = _run_start(stream, origin, starts_s, rate_hz, len(samples), sought=sought and not begun)
+                    samples = samples[start[0] :]
+                    channel.begin(rate_hz, place=start[1])
+                yield from self._hand_out(channel, *channel.push(samples))
+            begun = True
+            yield from self._end_full()
+            if self.line.empty:
                 return True
-        if sought and resampler is None:
+            self.reached_s, self._before = timeline.end_s, self._oddities
+            yield MOVED
+        if sought and not begun:
             return False
-        if resampler is not None:
-            yield from self._track.add(resampler.flush())
-        yield from self._track.rest()
-        self.ended_s = timeline.end_s
-        self._note(timeline)
+        self._come_to(math.inf)
+        for channel in self._channels.values():
+            yield from self._hand_out(channel, *channel.flush())
+        for serving in list(self.line.near):
+            serving.ended_s = timeline.end_s
+            yield from self._end(serving)
         return True
 
-    def _mono(self, frame: Any) -> NDArray[np.float32]:
-        samples, not_numbers = to_mono(frame, channel=self._stretch.channel)
-        self.decoded_samples += len(samples)
-        self._not_numbers += not_numbers
-        if self._stretch.channel != "mix" and frame.layout.nb_channels == 1:
-            warning = f"the sound has one channel; it was taken for the {self._stretch.channel} one"
-            if warning not in self._warnings:
-                self._warnings.append(warning)
+    def _come_to(self, time_s: float) -> None:
+        for serving in self.line.come_to(time_s):
+            self._before.begin(serving)
+            channel = self._channels[serving.stretch.channel]
+            self._tracks[serving.index] = _Track(serving.stretch, not_numbers_before=channel.not_numbers)
+
+    @property
+    def _oddities(self) -> Oddities:
+        return Oddities(self._damage.packets, self._timeline.replaced)
+
+    def _hand_out(self, channel: _Channel, place: int, samples: NDArray[np.float32]) -> Iterator[Piece | Served]:
+        """Give numbered samples to the stretches that want this channel."""
+        for serving in list(self.line.near):
+            if serving.stretch.channel != channel.name or not len(samples):
+                continue
+            track = self._tracks[serving.index]
+            length_s = track.length_s(place + len(samples))
+            if length_s > self._file.limits.duration_s:
+                yield from self._end(serving, beyond(self._file.limits, "duration_s", length_s))
+                continue
+            for block in track.add(place, samples):
+                serving.handed_out += len(block)
+                yield Piece(serving, serving.handed_out - len(block), block)
+
+    def _end_full(self) -> Iterator[Piece | Served]:
+        """End the stretches whose end has been reached."""
+        for serving in list(self.line.near):
+            if self._tracks[serving.index].ends_by(self._channels[serving.stretch.channel].place):
+                yield from self._end(serving)
+
+    def _end(self, serving: Serving, refusal: Refusal | None = None) -> Iterator[Piece | Served]:
+        track, channel = self._tracks.pop(serving.index), self._channels[serving.stretch.channel]
+        if refusal is None and len(rest := track.rest()):
+            serving.handed_out += len(rest)
+            yield Piece(serving, serving.handed_out - len(rest), rest)
+        self.line.leave(serving)
+        self._oddities.end(serving)
+        serving.decoded_samples = self._decoded_samples
+        if channel.alone:
+            serving.warn(f"the sound has one channel; it was taken for the {channel.name} one")
+        if not_numbers := channel.not_numbers - track.not_numbers_before:
+            serving.warn(f"{not_numbers} samples of the sound were not numbers and were silenced")
+        yield Served(serving, refusal)
+
+
+class _Channel:
+    """One choice of channels as one run of 16 kHz samples after the other, numbered from the file's first time stamp.
+
+    Attributes:
+        place: the number of the next sample.
+        not_numbers: input samples that were none.
+        alone: the file has one channel only, and another one was asked for.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.place = 0
+        self.not_numbers = 0
+        self.alone = False
+        self._resampler: Resampler | None = None
+
+    @property
+    def rate_hz(self) -> int | None:
+        return None if self._resampler is None else self._resampler.rate_hz
+
+    def mono(self, frame: Any) -> NDArray[np.float32]:
+        """Return the channel of a decoded frame."""
+        samples, not_numbers = to_mono(frame, channel=self.name)
+        self.not_numbers += not_numbers
+        self.alone = self.alone or (self.name != "mix" and frame.layout.nb_channels == 1)
         return samples
 
-    def _note(self, timeline: Timeline) -> None:
-        if timeline.replaced:
-            self._warnings.append(f"{timeline.replaced} time stamps of the sound were missing or wrong and were replaced")
+    def begin(self, rate_hz: int, *, place: int) -> None:
+        """Begin a run whose first sample has this number; going back is not possible."""
+        self._resampler = Resampler(rate_hz)
+        self.place = max(place, self.place)
+
+    def push(self, samples: NDArray[np.float32]) -> tuple[int, NDArray[np.float32]]:
+        """Take samples and return what is ready, and the number of its first sample."""
+        assert self._resampler is not None
+        return self._numbered(self._resampler.push(samples))
+
+    def flush(self) -> tuple[int, NDArray[np.float32]]:
+        """End the run and return what the filter still held."""
+        return self._numbered(np.zeros(0, np.float32) if self._resampler is None else self._resampler.flush())
+
+    def _numbered(self, samples: NDArray[np.float32]) -> tuple[int, NDArray[np.float32]]:
+        first, self.place = self.place, self.place + len(samples)
+        return first, samples
 
 
 class _Track:
-    """Cuts numbered 16 kHz samples to the stretch and hands them out in blocks; fills what is missing with silence.
+    """Cuts numbered 16 kHz samples to a stretch and hands them out in blocks; fills what is missing with silence.
 
-    Samples are numbered from the file's first time stamp. Silence is only made once sound follows it.
+    Silence is only made once sound follows it.
     """
 
-    def __init__(self, stretch: Stretch, *, limits: Limits) -> None:
+    def __init__(self, stretch: Stretch, *, not_numbers_before: int) -> None:
         self._start = round(stretch.start_s * SAMPLE_RATE_HZ)
         self._end = None if stretch.end_s is None else round(stretch.end_s * SAMPLE_RATE_HZ)
-        self._limits = limits
-        self._place: int | None = None
         self._filled = 0
+        self._handed_out = 0
         self._waiting: list[NDArray[np.float32]] = []
-        self.handed_out = 0
+        self.not_numbers_before = not_numbers_before
 
-    @property
-    def full(self) -> bool:
-        """Whether the end of the stretch has been reached."""
-        return self._end is not None and self._place is not None and self._place >= self._end
+    def ends_by(self, place: int) -> bool:
+        """Whether the stretch ends no later than at this sample."""
+        return self._end is not None and place >= self._end
 
-    def go_to(self, place: int) -> None:
-        """Say that the next sample has this number; going back is not possible."""
-        self._place = place if self._place is None else max(place, self._place)
+    def length_s(self, place: int) -> float:
+        """How much of the stretch lies before this sample."""
+        return ((place if self._end is None else min(place, self._end)) - self._start) / SAMPLE_RATE_HZ
 
-    def add(self, samples: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-        """Take the samples that follow and yield the blocks that are complete."""
-        if self._place is None or len(samples) == 0:
-            return
-        first, self._place = self._place, self._place + len(samples)
-        low = max(first, self._start)
-        high = self._place if self._end is None else min(self._place, self._end)
+    def add(self, first: int, samples: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+        """Take the samples from number ``first`` on and yield the blocks that are complete."""
+        low, high = max(first, self._start), first + len(samples)
+        high = high if self._end is None else min(high, self._end)
         if high <= low:
             return
-        if high - self._start > self._limits.duration_s * SAMPLE_RATE_HZ:
-            over(self._limits, "duration_s", (high - self._start) / SAMPLE_RATE_HZ)
         while (missing := low - self._start - self._filled) > 0:
             yield from self._push(np.zeros(min(missing, SOUND_BLOCK_SAMPLES), np.float32))
         yield from self._push(np.clip(samples[low - first : high - first], -1.0, 1.0))
 
-    def rest(self) -> Iterator[NDArray[np.float32]]:
-        """Yield the last, shorter block."""
-        if self._filled > self.handed_out:
-            block = np.concatenate(self._waiting)
-            self._waiting, self.handed_out = [], self._filled
-            yield block
+    def rest(self) -> NDArray[np.float32]:
+        """Return the last, shorter block."""
+        return np.concatenate([np.zeros(0, np.float32), *self._waiting])
 
     def _push(self, samples: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
         self._waiting.append(samples)
         self._filled += len(samples)
-        while self._filled - self.handed_out >= SOUND_BLOCK_SAMPLES:
+        while self._filled - self._handed_out >= SOUND_BLOCK_SAMPLES:
             joined = np.concatenate(self._waiting)
             self._waiting = [joined[SOUND_BLOCK_SAMPLES:]]
-            self.handed_out += SOUND_BLOCK_SAMPLES
+            self._handed_out += SOUND_BLOCK_SAMPLES
             yield joined[:SOUND_BLOCK_SAMPLES]
 
 

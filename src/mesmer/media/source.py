@@ -24,6 +24,8 @@ SEEK_FROM_S = 5.0
 PREROLL_S = 1.0
 """Seeking aims this much before the stretch, so that decoders and the resampling filter have settled."""
 
+MESSAGE_CHARACTERS_MAX = 500
+
 _DEMUX_ERRORS_MAX = 32
 _READ_BYTES = 256 * 1024
 
@@ -35,6 +37,10 @@ class Refusal(Exception):
         super().__init__(message)
         self.kind = kind
         self.field = field
+
+    def told(self) -> dict[str, str | None]:
+        """Return it as the answer says it."""
+        return {"kind": self.kind, "message": str(self)[:MESSAGE_CHARACTERS_MAX], "field": self.field}
 
 
 @dataclass
@@ -139,7 +145,12 @@ class MediaFile:
 
 def over(limits: Limits, name: str, value: float) -> NoReturn:
     """Refuse a file that goes beyond a limit."""
-    raise Refusal("limit", f"{value:,g} {name} is more than the limit of {getattr(limits, name):,g}", field=name)
+    raise beyond(limits, name, value)
+
+
+def beyond(limits: Limits, name: str, value: float) -> Refusal:
+    """Return the refusal of what goes beyond a limit."""
+    return Refusal("limit", f"{value:,g} {name} is more than the limit of {getattr(limits, name):,g}", field=name)
 
 
 def check_sound(limits: Limits, sample_rate_hz: int, channels: int) -> None:

@@ -10,7 +10,7 @@ import contextlib
 import math
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from mesmer.config import SAMPLE_RATE_HZ
 from mesmer.errors import ConfigError, MediaError
 from mesmer.media.container import CONTAINERS, HEAD_BYTES, sniff
-from mesmer.media.facts import MediaFacts
+from mesmer.media.facts import MediaFacts, StretchEnd
 from mesmer.media.limits import Limits
 from mesmer.media.stretch import SOUND_BLOCK_SAMPLES, Stretch
 from mesmer.media.wire import WireError
@@ -113,6 +113,13 @@ def error(header: dict[str, Any], *, file: Path) -> MediaError:
     )
 
 
+def index(header: dict[str, Any], unfinished: Container[int]) -> int:
+    """Return which stretch an answer is about. Raises WireError if that one has ended or was not asked for."""
+    number = header.get("stretch")
+    _expect(type(number) is int and number in unfinished, "answer about a stretch")
+    return int(str(number))
+
+
 def facts(header: dict[str, Any]) -> MediaFacts:
     """Return the facts in an answer.
 
@@ -164,13 +171,20 @@ def samples(
     return block
 
 
-def end(header: dict[str, Any]) -> tuple[str | None, str | None, tuple[str, ...]]:
-    """Return why sound and picture are absent, and the warnings. Raises WireError if it is no such answer."""
+def end(header: dict[str, Any]) -> StretchEnd:
+    """Return the end of a stretch. Raises WireError if it is no such answer."""
     audio_absent, video_absent, warnings = (header.get(name) for name in ("audio_absent", "video_absent", "warnings"))
     _expect(header.get("answer") == "end" and isinstance(warnings, list) and len(warnings) <= _WARNINGS_MAX, "an end")
     _expect(isinstance(audio_absent, str | None) and audio_absent in _AUDIO_ABSENT, "an end")
     _expect(isinstance(video_absent, str | None) and video_absent in _VIDEO_ABSENT, "an end")
-    return audio_absent, video_absent, tuple(_text(warning) for warning in warnings or ())
+    return StretchEnd(
+        audio_absent=audio_absent,
+        video_absent=video_absent,
+        warnings=tuple(_text(warning) for warning in warnings or ()),
+        picture_end_s=_number(header.get("picture_end_s")),
+        sound_end_s=_number(header.get("sound_end_s")),
+        stamps_replaced=_whole(header.get("stamps_replaced")) or 0,
+    )
 
 
 def _longest_s(stretch: Stretch, limits: Limits) -> float:

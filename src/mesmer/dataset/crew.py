@@ -1,0 +1,153 @@
+"""Sharing sources out to workers, and what happens when one of them dies: the rules, whatever kind of workers they are."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from mesmer.dataset.pieces import PieceTask, Places, RowDone, Started
+from mesmer.errors import MesmerError
+
+MAX_DEATHS = 2
+"""Utterances tried together at which workers died so often are tried in two halves; a single one is given up."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """A worker has prepared its source."""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A worker cannot go on: the error, or the traceback of a defect."""
+
+    error: MesmerError | None
+    traceback: str
+
+
+@dataclass(frozen=True)
+class Died:
+    """A worker is gone; its exit code, where it is known."""
+
+    code: int | None
+
+
+Told = Started | RowDone | Done | Failed | Died
+
+
+class Worker(Protocol):
+    """Prepares one source at a time."""
+
+    def start(self, task: PieceTask) -> None:
+        """Give it a source."""
+
+    def stop(self) -> object:
+        """End it, whatever it is at."""
+
+
+class Crew(Protocol):
+    """Where workers come from."""
+
+    def hire(self) -> Worker:
+        """Return a new worker."""
+
+    def heard(self, workers: Sequence[Worker]) -> Iterable[tuple[Worker, Told]]:
+        """Wait until workers say something; return who said what."""
+
+
+@dataclass
+class _At:
+    """What a worker is at: its source, the utterances it goes through the file for, and how many are done."""
+
+    task: PieceTask
+    places: Places = ()
+    rows_done: int = 0
+
+
+def run_crew(tasks: Sequence[PieceTask], crew: Crew, done: Callable[[int], None], *, workers: int) -> None:
+    """Prepare the sources with so many workers; ``done`` is told of rows, in any order.
+
+    A source whose worker died is prepared again. Utterances at which two workers died are tried in halves, and one alone
+    at which two died is given up, and told as such.
+
+    Raises:
+        MesmerError: a file cannot be written, or workers die before they start on anything.
+        RuntimeError: a defect of this project, with its traceback.
+    """
+    pending = deque(tasks)
+    deaths: Counter[Places] = Counter()
+    hired: dict[Worker, _At | None] = {}
+    try:
+        while pending or any(hired.values()):
+            while pending and len(hired) < workers:
+                hired[crew.hire()] = None
+            for worker, at in hired.items():
+                if pending and at is None:
+                    hired[worker] = _At(pending.popleft())
+                    worker.start(_task_of(hired[worker]))
+            for worker, told in crew.heard(list(hired)):
+                again = _hear(hired, worker, told, deaths, done)
+                if again is not None:
+                    pending.appendleft(again)
+    finally:
+        for worker in hired:
+            worker.stop()
+
+
+def _task_of(at: _At | None) -> PieceTask:
+    assert at is not None
+    return at.task
+
+
+def _hear(
+    hired: dict[Worker, _At | None], worker: Worker, told: Told, deaths: Counter[Places], done: Callable[[int], None]
+) -> PieceTask | None:
+    """Note what a worker said; return the source to prepare again, if it died at one."""
+    at = hired[worker]
+    if isinstance(told, Failed):
+        raise told.error or RuntimeError(f"a preparation process failed:\n{told.traceback}")
+    if isinstance(told, Died):
+        del hired[worker]
+        if at is None:  # it had nothing to do
+            return None
+        done(-at.rows_done)
+        return _after_death(at, told.code, deaths)
+    assert at is not None
+    if isinstance(told, Started):
+        at.places = told.places
+    elif isinstance(told, RowDone):
+        if at.rows_done < len(at.task.rows) - 1:  # the last row counts when the file stands
+            at.rows_done += 1
+            done(1)
+    else:
+        hired[worker] = None
+        done(len(at.task.rows) - at.rows_done)
+    return None
+
+
+def _after_death(at: _At, code: int | None, deaths: Counter[Places]) -> PieceTask:
+    """Return the task to try again after its worker died.
+
+    Raises:
+        MesmerError: workers die before they start on anything.
+    """
+    deaths[at.places] += 1
+    if deaths[at.places] < MAX_DEATHS:
+        return at.task
+    if not at.places:
+        killed = code is not None and code < 0
+        raise MesmerError(
+            f"preparation processes die before they begin (exit code {code})",
+            remedy="free some memory or use fewer workers"
+            if killed
+            else "in a script of your own, call it below if __name__ == '__main__', or set workers=0",
+        )
+    if len(at.places) > 1:
+        middle = len(at.places) // 2
+        halves = at.places[:middle], at.places[middle:]
+        parted = [part for places in at.task.passes for part in (halves if places == at.places else (places,))]
+        return replace(at.task, passes=tuple(parted))
+    given_up = {**at.task.given_up, at.places[0]: "the process that prepared it died, twice"}
+    return replace(at.task, given_up=given_up)

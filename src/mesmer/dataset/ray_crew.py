@@ -1,0 +1,131 @@
+"""Workers on a Ray cluster: actors that prepare one source at a time. The only place that imports Ray."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, Self
+
+import torch
+
+from mesmer.config import PrepareSettings
+from mesmer.dataset.crew import Died, Done, Failed, Told, Worker
+from mesmer.dataset.pieces import PieceTask, find_piece, make_piece
+from mesmer.dataset.workers import MakeParts
+from mesmer.errors import ConfigError, MesmerError
+
+_UNSHARED = "let OUT and the corpus lie on storage that every node of the cluster sees under the same path"
+
+
+class RayCrew:
+    """Workers on a Ray cluster, one processor each; a context manager.
+
+    Args:
+        settings: how media become clips.
+        parts: gives each worker its reader and its detector.
+        address: of the cluster (``auto``, ``ray://host:10001``); None starts one on this machine for this preparation.
+
+    Raises:
+        ConfigError: Ray is not installed, or there is no cluster at the address.
+    """
+
+    def __init__(self, settings: PrepareSettings, parts: MakeParts, *, address: str | None) -> None:
+        try:
+            import ray
+        except ImportError as error:
+            raise ConfigError(
+                "Ray is not installed", field="engine", remedy="pip install 'mesmer-emotion[scale]', or use engine local"
+            ) from error
+        self._ray: Any = ray
+        self._settings, self._parts = settings, parts
+        self._ours = not ray.is_initialized()
+        if self._ours:
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told of this run
+            own = {"include_dashboard": False} if address is None else {}
+            try:
+                ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **own)
+            except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
+                raise ConfigError(
+                    f"no Ray cluster answers at '{address}' ({error})",
+                    field="ray_address",
+                    remedy="start one (ray start --head), or leave the address out",
+                ) from error
+        self._actor: Any = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(_Actor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._ours:
+            self._ray.shutdown()
+
+    @property
+    def processors(self) -> int:
+        """Processors of the cluster."""
+        return max(1, int(self._ray.cluster_resources().get("CPU", 1)))
+
+    def hire(self) -> RayWorker:
+        """Start an actor, wherever the cluster has a processor."""
+        return RayWorker(self._ray, self._actor.remote(self._settings, self._parts))
+
+    def heard(self, workers: Sequence[Worker]) -> list[tuple[Worker, Told]]:
+        """Wait until workers say something; return who said what."""
+        at_work = {worker.says: worker for worker in workers if isinstance(worker, RayWorker) and worker.says is not None}
+        ready, _ = self._ray.wait(list(at_work), num_returns=1, fetch_local=True)
+        return [(at_work[says], at_work[says].hear()) for says in ready]
+
+
+class RayWorker:
+    """One actor, as the driver sees it; ``says`` is the stream of what it says about the source it is at."""
+
+    def __init__(self, ray: Any, actor: Any) -> None:
+        self._ray, self._actor = ray, actor
+        self._task: PieceTask | None = None
+        self.says: Any = None
+
+    def start(self, task: PieceTask) -> None:
+        """Give it a source to prepare."""
+        self._task = task
+        self.says = self._actor.prepare.remote(task)
+
+    def hear(self) -> Told:
+        """Take one message."""
+        try:
+            told: Told = self._ray.get(next(self.says))
+        except (self._ray.exceptions.RayActorError, self._ray.exceptions.RayTaskError, StopIteration):
+            return Died(None)
+        if isinstance(told, Done):
+            self.says = None
+            if self._task is not None and find_piece(self._task) is None:
+                error = MesmerError(
+                    "a worker has written a file that is not seen here", file=self._task.path, remedy=_UNSHARED
+                )
+                return Failed(error, "")
+        return told
+
+    def stop(self) -> None:
+        """End the actor."""
+        self._ray.kill(self._actor)
+
+
+class _Actor:
+    """Prepares sources; what runs on the cluster."""
+
+    def __init__(self, settings: PrepareSettings, parts: MakeParts) -> None:
+        torch.set_num_threads(1)
+        self._settings = settings
+        self._open = ExitStack()
+        self._reader, self._detector = self._open.enter_context(parts(settings))
+
+    def prepare(self, task: PieceTask) -> Iterator[Told]:
+        """Prepare a source, telling how far it is."""
+        try:
+            yield from make_piece(task, reader=self._reader, detector=self._detector, settings=self._settings)
+            yield Done()
+        except MesmerError as error:
+            yield Failed(error, "")
+        except Exception:
+            yield Failed(None, traceback.format_exc())
