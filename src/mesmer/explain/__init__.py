@@ -1,0 +1,1 @@
+"""What a model looked at and listened to, and how far that can be trusted."""
