@@ -180,8 +180,11 @@ class FeatureFiles:
             raise DataError("another utterance stands here", file=self.folder / name, remedy=_again(self.folder))
         found: dict[str, NDArray[np.float32]] = {}
         for modality in MODALITIES:
-            starts = piece.get_tensor(f"{modality}_starts")
-            found[modality] = piece.get_slice(modality)[int(starts[place]) : int(starts[place + 1])]
+            first, end = (int(start) for start in piece.get_tensor(f"{modality}_starts")[place : place + 2])
+            steps = piece.get_slice(modality)
+            # The library cannot cut nothing out of nothing.
+            nothing = np.zeros((0, steps.get_shape()[1]), dtype=np.float32)
+            found[modality] = steps[first:end] if first < end else nothing
         return found
 
     def _piece(self, name: str) -> Any:

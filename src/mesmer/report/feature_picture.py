@@ -12,11 +12,13 @@ from mesmer.config import FeatureSettings
 from mesmer.dataset.prepared import PreparedDataset
 from mesmer.errors import DataError
 from mesmer.records import MODALITIES, SPLITS, Clip
+from mesmer.signals.handcrafted.acoustics import STATISTICS
 from mesmer.signals.handcrafted.clip_features import columns
 from mesmer.signals.handcrafted.words import split_words
 from mesmer.storage.atomic import atomic_file
 
 WINDOW_S = 0.4
+_LATER_STATISTICS = tuple(f"_{name}" for name in STATISTICS[1:])
 _TITLES = {"text": "words", "audio": "sound, per 400 ms", "visual": "face, per sampled frame"}
 
 
@@ -56,10 +58,10 @@ def draw_features(clip: Clip, settings: FeatureSettings, out: Path) -> None:
         shown = plot.imshow(
             _own_scale(values).T, aspect="auto", cmap="RdBu_r", vmin=-2.5, vmax=2.5, interpolation="nearest"
         )
-        names = columns(settings)[name]
-        every = 6 if len(names) > 60 else 1
         if name != "text":
-            plot.set_yticks(range(0, len(names), every), names[::every], fontsize=5)
+            names = columns(settings)[name]
+            told = [row for row, one in enumerate(names) if len(names) < 60 or not one.endswith(_LATER_STATISTICS)]
+            plot.set_yticks(told, [names[row] for row in told], fontsize=5)
         plot.set_xticks(range(len(values)), _step_names(clip, name, len(values)), fontsize=6, rotation=45)
         figure.colorbar(shown, ax=plot, label="deviations from the clip's mean", fraction=0.02)
     with atomic_file(out) as temporary:
