@@ -1,12 +1,14 @@
 """A raw clip in, the expressed emotions out: the same road that training data took, then the model.
 
-``make_clip`` (decode, track the face, cut the crops) -> ``collate`` (tensors) -> model -> :class:`Prediction`.
+``make_clip`` (decode, track the face, cut the crops) -> ``clip_features`` (for a model on hand-crafted features) ->
+``collate`` (tensors) -> model -> :class:`Prediction`.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -21,6 +23,7 @@ from mesmer.evaluation.predictions import turned_to
 from mesmer.media.reader import MediaReader
 from mesmer.models.loading import LoadedModel, load_model
 from mesmer.records import MODALITIES, Clip, ModelOutput, Prediction, Utterance
+from mesmer.signals.handcrafted.clip_features import clip_features
 from mesmer.signals.mtcnn import FaceDetector
 from mesmer.training.run_folder import model_source
 
@@ -45,6 +48,7 @@ class Predictor:
         self._top_p = top_p
         with turned_to(self._model, top_p):
             pass  # refused now, not after the first clip was read
+        self._resources = None if self._model.settings.features is None else loaded.feature_resources()
         self._detector = FaceDetector(min_face_px=self._prepare.min_face_px)
         self._reader = MediaReader()
 
@@ -73,6 +77,9 @@ class Predictor:
             raise MesmerError(
                 f"nothing to read ({reasons})", file=path, remedy="give a clip with a picture, sound or words"
             )
+        features, resources = self._model.settings.features, self._resources
+        if features is not None and resources is not None:
+            clip = replace(clip, features=clip_features(clip, features, resources, media=Path(path)))
         batch = collate(
             [clip],
             None,

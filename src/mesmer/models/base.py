@@ -22,6 +22,7 @@ from mesmer.nn.text_encoder import TextEncoder
 from mesmer.records import MODALITIES, Batch, ModelOutput
 
 if TYPE_CHECKING:
+    from mesmer.signals.handcrafted.resources import FeatureResources
     from mesmer.signals.text import TextTokenizer
 
 DEFAULT_THRESHOLD = 0.5
@@ -150,11 +151,12 @@ class EmotionModel(nn.Module):
         tokenizer: TextTokenizer,
         prepare: PrepareSettings,
         extra: Mapping[str, Any] | None = None,
+        resources: FeatureResources | None = None,
     ) -> None:
         """Save the model and all that prediction needs as a folder; see :func:`mesmer.models.saving.save_model`."""
         from mesmer.models.saving import save_model
 
-        save_model(self, folder, tokenizer=tokenizer, prepare=prepare, extra=extra or {})
+        save_model(self, folder, tokenizer=tokenizer, prepare=prepare, extra=extra or {}, resources=resources)
 
     @staticmethod
     def from_pretrained(source: str | Path) -> EmotionModel:

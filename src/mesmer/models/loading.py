@@ -25,6 +25,7 @@ from mesmer.models.registry import build_model, reads_tokens
 from mesmer.models.saving import CONFIG_FILE, FORMAT, FORMAT_VERSION, HASHES_FILE, TOKENIZER_FILE, WEIGHTS_FILE
 from mesmer.models.size_check import check_sizes
 from mesmer.nn.text_architecture import MOST_TOKENS, check_architecture
+from mesmer.signals.handcrafted.resources import WORDS_FILE, FeatureResources, load_resources
 from mesmer.signals.text import NoTokens, TextTokenizer, load_tokenizer
 from mesmer.storage.hashes import sha256_file
 from mesmer.storage.reading import read_json
@@ -56,6 +57,22 @@ class LoadedModel:
     prepare: PrepareSettings
     extra: Mapping[str, Any]
     folder: Path
+
+    def feature_resources(self) -> FeatureResources:
+        """Return what the model's hand-crafted features of a raw clip are made with.
+
+        Raises:
+            ModelError: it reads no such features, or was saved without what makes them, or GloVe's file is not at hand.
+        """
+        settings = self.model.settings.features
+        if settings is None:
+            raise ModelError("the model reads no hand-crafted features", file=self.folder)
+        if not (self.folder / WORDS_FILE).is_file():
+            raise ModelError(
+                "the word vectors were not saved with the model", file=self.folder / WORDS_FILE, remedy="train it again"
+            )
+        with _blamed_on(self.folder):
+            return load_resources(settings, self.folder)
 
 
 def load_model(source: str | Path) -> LoadedModel:

@@ -24,6 +24,7 @@ from mesmer.storage.weights import save_tensors
 
 if TYPE_CHECKING:
     from mesmer.models.base import EmotionModel
+    from mesmer.signals.handcrafted.resources import FeatureResources
     from mesmer.signals.text import TextTokenizer
 
 FORMAT = "mesmer-model"
@@ -42,6 +43,7 @@ def save_model(
     tokenizer: TextTokenizer,
     prepare: PrepareSettings,
     extra: Mapping[str, Any],
+    resources: FeatureResources | None = None,
 ) -> None:
     """Write the model as a folder, whole or not at all, in the place of an older saved model of that name.
 
@@ -49,6 +51,8 @@ def save_model(
         tokenizer: the one that made the tokens it was trained on; not saved with a model that reads none.
         prepare: how the media were prepared that it was trained on.
         extra: anything else worth keeping with it, of plain JSON types: for people and reports, not used by the model.
+        resources: what the hand-crafted features were made with that it was trained on; a model on features that is saved
+            without cannot read raw clips.
 
     Raises:
         ModelError: a weight is not a finite number, or the tokenizer does not fit the model.
@@ -66,6 +70,8 @@ def save_model(
         save_tensors(target / WEIGHTS_FILE, tensors, {"format": FORMAT})
         if model.text_encoder is not None:
             tokenizer.save(target)
+        if resources is not None:
+            resources.save(target)
         names = sorted(path.name for path in target.iterdir())
         write_json(target / HASHES_FILE, {name: sha256_file(target / name) for name in names})
 

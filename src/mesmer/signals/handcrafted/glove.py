@@ -33,12 +33,14 @@ _AT_ONCE = 10_000
 
 
 def glove_file(named: str) -> Path:
-    """Return the file of word vectors: the one named, else the one of ``$MESMER_GLOVE``.
+    """Return the file of word vectors: the one named; the one of ``$MESMER_GLOVE`` if none is named, or it is not there (a
+    model names the file of the machine it was trained on).
 
     Raises:
         ConfigError: none is named, or there is no such file.
     """
-    name = named or os.environ.get(VARIABLE, "")
+    elsewhere = os.environ.get(VARIABLE, "")
+    name = elsewhere if elsewhere and not (named and Path(named).is_file()) else named
     remedy = f"download one of GloVe's and name it with features.glove or ${VARIABLE}, or set features.text: corpus"
     if not name:
         raise ConfigError("no file of word vectors is named", field="features.glove", remedy=remedy)
