@@ -49,26 +49,26 @@ class Turn:
     text: str
 
 
-def _turn(name: str, start_s: float, end_s: float, code: str, *votes: str) -> Turn:
+def turn(name: str, start_s: float, end_s: float, code: str, *votes: str) -> Turn:
     return Turn(name, start_s, end_s, code, votes, f"This is {name[-4:]}, it is {code}.")
 
 
 IEMOCAP_TURNS: Mapping[str, tuple[Turn, ...]] = {
     "Ses01F_impro01": (
-        _turn("Ses01F_impro01_F000", 0.5, 1.5, "neu", "Neutral;", "Neutral;", "Sadness; Neutral;"),
-        _turn("Ses01F_impro01_M000", 1.6, 2.4, "fru", "Frustration;", "Anger; Frustration;", "Frustration;"),
-        _turn("Ses01F_impro01_F001", 2.5, 3.5, "xxx", "Neutral;", "Sadness;", "Frustration;"),
-        _turn("Ses01F_impro01_M001", 3.6, 4.4, "ang", "Anger;", "Anger;", "Anger;"),
+        turn("Ses01F_impro01_F000", 0.5, 1.5, "neu", "Neutral;", "Neutral;", "Sadness; Neutral;"),
+        turn("Ses01F_impro01_M000", 1.6, 2.4, "fru", "Frustration;", "Anger; Frustration;", "Frustration;"),
+        turn("Ses01F_impro01_F001", 2.5, 3.5, "xxx", "Neutral;", "Sadness;", "Frustration;"),
+        turn("Ses01F_impro01_M001", 3.6, 4.4, "ang", "Anger;", "Anger;", "Anger;"),
     ),
     "Ses01M_script01_1": (
-        _turn("Ses01M_script01_1_F000", 0.25, 1.25, "hap", "Happiness;", "Happiness;", "Excited;"),
-        _turn("Ses01M_script01_1_M000", 1.5, 2.5, "exc", "Excited;", "Excited; Happiness;", "Surprise;"),
-        _turn("Ses01M_script01_1_FXX0", 2.6, 3.5, "sur", "Surprise;", "Surprise;", "Surprise;"),
-        _turn("Ses01M_script01_1_M001", 3.75, 4.5, "sad", "Sadness;", "Sadness;", "Other;"),
+        turn("Ses01M_script01_1_F000", 0.25, 1.25, "hap", "Happiness;", "Happiness;", "Excited;"),
+        turn("Ses01M_script01_1_M000", 1.5, 2.5, "exc", "Excited;", "Excited; Happiness;", "Surprise;"),
+        turn("Ses01M_script01_1_FXX0", 2.6, 3.5, "sur", "Surprise;", "Surprise;", "Surprise;"),
+        turn("Ses01M_script01_1_M001", 3.75, 4.5, "sad", "Sadness;", "Sadness;", "Other;"),
     ),
     "Ses05M_impro08b": (
-        _turn("Ses05M_impro08b_F000", 0.5, 2.0, "oth", "Other;", "Other;", "Other;"),
-        _turn("Ses05M_impro08b_M000", 2.0, 4.0, "sad", "Sadness;", "Neutral state;", "Sadness;"),
+        turn("Ses05M_impro08b_F000", 0.5, 2.0, "oth", "Other;", "Other;", "Other;"),
+        turn("Ses05M_impro08b_M000", 2.0, 4.0, "sad", "Sadness;", "Neutral state;", "Sadness;"),
     ),
 }
 IEMOCAP_DURATION_S = 5.0

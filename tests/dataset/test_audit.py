@@ -24,7 +24,7 @@ from mesmer.dataset.audit_record import DRIFT_S, KINDS, TOO_SHORT_S, Audit, Find
 from mesmer.dataset.audit_rows import ROWS_AT_ONCE, RowFacts
 from mesmer.dataset.facts import DatasetFacts, read_facts, write_facts
 from mesmer.dataset.prepare import prepare
-from mesmer.dataset.rows import SCHEMA, _checksum, make_table
+from mesmer.dataset.rows import _checksum, make_table
 from mesmer.dataset.shards import write_shard
 from mesmer.emotions import IEMOCAP_EMOTIONS, SIX_EMOTIONS
 from mesmer.errors import ConfigError, DataError
@@ -195,9 +195,38 @@ def test_repeated_ids_and_labels_out_of_range_are_errors(copy: Path) -> None:
 
 
 def test_time_stamps_that_had_to_be_replaced_are_drift_and_are_told_once(copy: Path) -> None:
-    words = "3 time stamps of the picture were missing or wrong and were replaced"
-    rewrite(copy, lambda rows: rows[1].update(warnings=[words]))
+    rewrite(copy, lambda rows: rows[1].update(warnings=["whatever the words are"], stamps_replaced=3))
     assert found(audit_dataset(copy)) == {"clock_drift": [_ids(copy)[1]]}
+    rewrite(copy, lambda rows: rows[1].update(warnings=["whatever", "and more"], stamps_replaced=3))
+    assert found(audit_dataset(copy)) == {"clock_drift": [_ids(copy)[1]], "told": [_ids(copy)[1]]}
+
+
+def test_several_people_and_an_end_that_comes_early_are_read_from_their_columns(copy: Path) -> None:
+    def change(rows: list[dict[str, Any]]) -> None:
+        rows[0].update(people=3, warnings=["three were seen"])
+        rows[1].update(picture_end_s=0.7)
+        rows[2].update(picture_end_s=0.8, people=1)
+
+    rewrite(copy, change)
+    first, second, _ = _ids(copy)
+    audit = audit_dataset(copy)
+    assert found(audit) == {"several_people": [first], "clock_drift": [second]}
+    assert one(audit, "clock_drift").sentence.endswith("the most is 0.30 s")
+    assert one(audit, "several_people").severity == "note"
+
+
+def test_two_actors_of_one_stretch_are_not_the_same(tmp_path: Path) -> None:
+    good = [seed for seed in range(1000, 2000) if _faces_seen(seed) == 2]
+
+    def change(corpus: Corpus) -> Corpus:
+        left, right, again, *others = alone(corpus).utterances
+        twins = {"media": left.media, "start_s": None}
+        right = replace(right, region="right", channel="right", **twins)  # type: ignore[arg-type]
+        again = replace(again, region="right", channel="right", **twins)  # type: ignore[arg-type]
+        return replace(corpus, utterances=(left, right, again, *others))
+
+    made = [{"seed": good[n], "labels": EVERY, "split": split} for n, split in enumerate(["train"] * 3 + ["valid", "test"])]
+    assert found(audit_dataset(made_dataset(tmp_path, made, change)))["same_stretch"] == ["u001=u002"]
 
 
 @pytest.mark.parametrize(
@@ -313,7 +342,7 @@ def rewrite(folder: Path, change: Callable[[list[dict[str, Any]]], object], *, s
     for row in rows:
         row["labels"] = np.array(row["labels"], dtype=np.float32)
         row["checksum"] = _checksum(row) if seal else row["checksum"]
-    write_shard(folder / TRAIN, [make_table(rows)], SCHEMA)
+    write_shard(folder / TRAIN, [make_table(rows)])
     facts, _ = read_facts(folder)
     write_facts(folder, _with_shard(facts, folder / TRAIN))
 

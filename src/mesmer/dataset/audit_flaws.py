@@ -9,21 +9,21 @@ from mesmer.dataset.audit_record import DRIFT_S, KINDS, NAMES_KEPT, TOO_SHORT_S,
 from mesmer.dataset.audit_rows import RowFacts
 from mesmer.records import SPLITS
 
-_REPLACED = "time stamps of the"
-_NO_FACE = "no face"
 _REMARKS_KEPT = 100
 
 
 def drift_s(row: RowFacts, *, frame_interval_s: float) -> float:
     """Return by how many seconds sound, picture and utterance differ in length at least.
 
-    The length of the picture is known to one frame interval: its S-th frame was shown and the one after was not, so it
-    lies in ((S - 1) x interval, S x interval].
+    Where the end of the picture is not stored, its length is known to one frame interval: its S-th frame was shown and the
+    one after was not, so it lies in ((S - 1) x interval, S x interval].
     """
     lengths = [(row.duration_s, row.duration_s)]
     if row.sound is not None:
         lengths.append((row.sound_s, row.sound_s))
-    if row.frames:
+    if row.picture_end_s is not None:
+        lengths.append((row.picture_end_s, row.picture_end_s))
+    elif row.frames:
         # A picture that lasts to the end is cut there, and so may be longer than its last frame shows.
         lengths.append(((row.frames - 1) * frame_interval_s, row.frames * frame_interval_s))
     return max(0.0, max(low for low, _ in lengths) - min(high for _, high in lengths))
@@ -43,17 +43,17 @@ _CHECKS: Mapping[str, Callable[[RowFacts, float], bool]] = {
     "no_picture": lambda row, _: "visual" in row.absent,
     "no_face": lambda row, _: "visual" not in row.absent and row.frames_with_face == 0,
     "few_faces": lambda row, _: 0 < row.frames_with_face < row.frames / 2,
+    "several_people": lambda row, _: (row.people or 0) > 1,
     "too_short": lambda row, _: row.duration_s < TOO_SHORT_S,
-    "clock_drift": lambda row, interval_s: (
-        drift_s(row, frame_interval_s=interval_s) > DRIFT_S or any(_REPLACED in warning for warning in row.warnings)
-    ),
-    "told": lambda row, _: bool(_other_warnings(row)),
+    "clock_drift": lambda row, interval_s: drift_s(row, frame_interval_s=interval_s) > DRIFT_S or row.stamps_replaced > 0,
+    "told": lambda row, _: len(row.warnings) > _accounted_for(row),
 }
 
 
-def _other_warnings(row: RowFacts) -> list[str]:
-    """What preparation said that no other kind of finding tells."""
-    return [warning for warning in row.warnings if _REPLACED not in warning and not warning.startswith(_NO_FACE)]
+def _accounted_for(row: RowFacts) -> int:
+    """How many of a row's warnings at least say what its numbers say too: of replaced time stamps and of faces."""
+    not_everywhere = row.frames_with_face < row.frames
+    return (row.stamps_replaced > 0) + not_everywhere + (row.frames_with_face > 0 and (row.people or 0) > 1)
 
 
 class Flaws:
@@ -109,7 +109,7 @@ def _reasons(kind: str, row: RowFacts) -> list[str]:
         return [row.absent["audio"]]
     if kind == "no_picture":
         return [row.absent["visual"]]
-    return [_without_numbers(warning) for warning in _other_warnings(row)] if kind == "told" else []
+    return [_without_numbers(warning) for warning in row.warnings] if kind == "told" else []
 
 
 def _without_numbers(text: str) -> str:

@@ -50,7 +50,7 @@ KINDS: Mapping[str, Kind] = {
         severity="error", title="same content", words="sound and faces are those of another utterance, bit for bit"
     ),
     "same_stretch": Kind(
-        severity="error", title="same stretch", words="speaker, file, start and end are those of another utterance"
+        severity="error", title="same stretch", words="file, start, end and side are those of another utterance"
     ),
     "leak_session": Kind(
         severity="warning", title="sessions in two splits", words="their session is also in another split"
@@ -62,6 +62,9 @@ KINDS: Mapping[str, Kind] = {
         severity="warning", title="same faces", words="the faces are those of another utterance, the sound is not"
     ),
     "quarantined": Kind(severity="warning", title="in quarantine", words="could not be prepared"),
+    "not_here": Kind(
+        severity="warning", title="listed, not here", words="named by the lists of ids, but not utterances of this dataset"
+    ),
     "odd_id": Kind(severity="warning", title="odd ids", words="the id does not have the form of this corpus"),
     "stray_file": Kind(severity="warning", title="stray file", words="a Parquet file that the dataset does not name"),
     "empty_split": Kind(severity="warning", title="empty split", words="there is no utterance in the split"),
@@ -79,8 +82,11 @@ KINDS: Mapping[str, Kind] = {
         words=f"sound, picture and utterance differ in length by over {DRIFT_S:g} s, or time stamps had to be replaced",
     ),
     "few_faces": Kind(severity="note", title="few faces", words="a face was found in less than half of the frames"),
+    "several_people": Kind(
+        severity="note", title="several people", words="several faces were seen at once, and one of them was followed"
+    ),
     "told": Kind(severity="note", title="other warnings", words="preparation had something else to say about them"),
-    "left_out": Kind(severity="note", title="left out", words="left out by a rule of the corpus's reader"),
+    "left_out": Kind(severity="note", title="left out", words="left out by rule, before anything was decoded"),
     "unknown_speaker": Kind(severity="note", title="speaker unknown", words="the speaker is unknown"),
     "unknown_dialogue": Kind(severity="note", title="dialogue unknown", words="the dialogue is unknown"),
     "differs_from_paper": Kind(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import stat
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from mesmer.dataset.facts import DatasetFacts
 from mesmer.dataset.join import QUARANTINE_FILE
 from mesmer.dataset.removal import LEFT_OUT, rule_of
 from mesmer.errors import DataError
+from mesmer.records import SPLITS
 from mesmer.storage.reading import parse_json
 
 _MAX_LINE_BYTES = 2**20
@@ -25,14 +28,19 @@ def read_removed(folder: Path, facts: DatasetFacts) -> tuple[tuple[Removed, ...]
     A list that cannot be read, or that has other rows than ``dataset.json`` says, is itself a finding.
     """
     found: dict[tuple[str, str], tuple[list[int], list[str]]] = {}
+    not_here, not_here_ids = Counter[str](), list[str]()
     damage = None
     try:
-        for kind, rule, name in _lines(folder / QUARANTINE_FILE):
-            key = (kind, rule) if (kind, rule) in found or len(found) < _RULES_KEPT else (kind, _OTHER)
-            count, ids = found.setdefault(key, ([0], []))
+        for line in _lines(folder / QUARANTINE_FILE):
+            known = (line.kind, line.rule) in found or len(found) < _RULES_KEPT
+            count, ids = found.setdefault((line.kind, line.rule if known else _OTHER), ([0], []))
             count[0] += 1
             if len(ids) < NAMES_KEPT:
-                ids.append(name)
+                ids.append(line.id)
+            if line.listed is not None:
+                not_here[line.listed] += 1
+                if len(not_here_ids) < NAMES_KEPT:
+                    not_here_ids.append(line.id)
     except DataError as error:
         damage = f"{error.field}: {error.message}" if error.field else error.message
     removed = [
@@ -43,13 +51,27 @@ def read_removed(folder: Path, facts: DatasetFacts) -> tuple[tuple[Removed, ...]
     if damage is None and total != facts.quarantined:
         damage = f"it has {total:,} rows instead of {facts.quarantined:,}"
     findings = _findings(removed, rows_in=facts.rows_in)
+    if not_here:
+        splits = {split: not_here[split] for split in SPLITS}
+        sentence = f"{not_here.total():,} ids: {KINDS['not_here'].words}"
+        ids = tuple(not_here_ids)
+        findings.append(Finding(kind="not_here", count=not_here.total(), sentence=sentence, splits=splits, ids=ids))
     if damage:
         findings.append(Finding(kind="damaged_file", count=1, sentence=f"{QUARANTINE_FILE}: {damage}"))
     return tuple(removed), findings
 
 
-def _lines(path: Path) -> Iterator[tuple[str, str, str]]:
-    """Yield kind, rule and id of each line."""
+@dataclass(frozen=True, kw_only=True)
+class _Line:
+    """One removed row; ``listed`` is the split of a list of ids that names it."""
+
+    id: str
+    kind: str
+    rule: str
+    listed: str | None
+
+
+def _lines(path: Path) -> Iterator[_Line]:
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise DataError("this is not a regular file")
@@ -64,13 +86,16 @@ def _lines(path: Path) -> Iterator[tuple[str, str, str]]:
         raise DataError(f"cannot be read: {problem.strerror or problem}") from None
 
 
-def _line(line: bytes, number: int) -> tuple[str, str, str]:
+def _line(line: bytes, number: int) -> _Line:
     place = f"line {number}"
     values: Any = parse_json(line, field=place)
     if not isinstance(values, dict) or not all(isinstance(values.get(name), str) for name in ("id", "kind", "reason")):
         raise DataError("it does not say which row was removed and why", field=place)
+    listed = values.get("listed")
+    if listed is not None and listed not in SPLITS:
+        raise DataError("it names a split that is none", field=place)
     kind = values["kind"]
-    return kind, rule_of(kind, values["reason"]), values["id"]
+    return _Line(id=values["id"], kind=kind, rule=rule_of(kind, values["reason"]), listed=listed)
 
 
 def _findings(removed: list[Removed], *, rows_in: int) -> list[Finding]:

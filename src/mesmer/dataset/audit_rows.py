@@ -37,7 +37,7 @@ class RowFacts:
     Attributes:
         id, split: of the utterance.
         units: unit (see ``audit_record.UNITS``) -> its name here, or None.
-        stretch: digest of speaker, files, start and end.
+        stretch: digest of files, start and end, part of the picture and sound channel.
         words: in the transcript.
         duration_s, sound_s: length of the utterance, and of its sound.
         frames, frames_with_face: sampled frames, and those with the followed face.
@@ -45,6 +45,9 @@ class RowFacts:
         labels_fit: False where the row has labels that are not a score in [0, 1] per emotion (``scores`` is None then).
         absent: modality -> why it is missing.
         warnings: what preparation said.
+        picture_end_s: where the picture ends within the utterance; None where it goes on, or nobody looked.
+        people: most faces seen in one frame; None where nobody looked.
+        stamps_replaced: time stamps that were missing or wrong.
     """
 
     id: str
@@ -62,6 +65,9 @@ class RowFacts:
     labels_fit: bool
     absent: Mapping[str, str]
     warnings: tuple[str, ...]
+    picture_end_s: float | None = None
+    people: int | None = None
+    stamps_replaced: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,13 +114,14 @@ def _read_shard(folder: Path, shard: ShardFacts, split: str, *, emotions: int) -
             yield _row_facts(clip, cells, split=split, emotions=emotions)
 
 
-_SMALL = ("media", "sound_media", "start_s", "end_s", "speaker", "dialogue", "labels")
+_STRETCH = ("media", "sound_media", "start_s", "end_s", "region", "channel")
+_SMALL = (*_STRETCH, "speaker", "dialogue", "labels")
 
 
 def _row_facts(clip: Clip, cells: Mapping[str, Any], *, split: str, emotions: int) -> RowFacts:
     labels = cells["labels"]
     fit = labels is None or (len(labels) == emotions and all(s is not None and 0 <= s <= 1 for s in labels))
-    stretch = repr([cells[name] for name in ("speaker", "media", "sound_media", "start_s", "end_s")])
+    stretch = repr([cells[name] for name in _STRETCH])
     return RowFacts(
         id=clip.id,
         split=split,
@@ -131,6 +138,9 @@ def _row_facts(clip: Clip, cells: Mapping[str, Any], *, split: str, emotions: in
         labels_fit=fit,
         absent=clip.absent,
         warnings=clip.warnings,
+        picture_end_s=clip.picture_end_s,
+        people=clip.people,
+        stamps_replaced=clip.stamps_replaced or 0,
     )
 
 
