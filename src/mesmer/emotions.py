@@ -33,6 +33,11 @@ def emotion_name(word: str) -> str:
     return _SPELLINGS.get(lowered, lowered)
 
 
+def spellings(name: str) -> tuple[str, ...]:
+    """Return an emotion's name and the words that mean it: ``anger`` -> ``anger``, ``angry``, ``ang``."""
+    return (name, *(word for word, meant in _SPELLINGS.items() if meant == name))
+
+
 def label_vector(labels: Mapping[str, float], emotions: Sequence[str]) -> list[float]:
     """Scores of ``labels`` in the order of ``emotions``; absent emotions score 0.
 

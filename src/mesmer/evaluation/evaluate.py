@@ -30,7 +30,7 @@ def evaluate_model(
     """
     if batch_size < 1:
         raise ConfigError(f"batch_size is {batch_size}", field="batch_size", remedy="use a number above 0")
-    dataset = PreparedDataset.open(data, settings=loaded.prepare)
+    dataset = PreparedDataset.open(data, settings=loaded.prepare).with_features(loaded.model.settings.features)
     emotions = loaded.model.settings.emotions
     if dataset.emotions != emotions:
         raise DataError(

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mesmer.config import FeatureSettings, ModelSettings
-from mesmer.errors import ConfigError
+from mesmer.errors import ConfigError, ModelError
 from mesmer.models.base import EmotionModel
 from mesmer.models.batch_check import check_features
 from mesmer.nn.modality_dropout import drop_modalities
@@ -76,38 +78,24 @@ class FeatureModel(EmotionModel):
         """
         raise NotImplementedError
 
-    def fit_features(self, sums: Mapping[str, FeatureSums]) -> None:
-        """Take over mean and deviation of the training split's features: modality -> their sums."""
-        for name, part in sums.items():
+    def fit_features(self, statistics: Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]]) -> None:
+        """Take over modality -> mean and deviation (F,) of the training split's features.
+
+        Raises:
+            ModelError: they are of other features, not finite, or a deviation is not above 0.
+        """
+        for name, (mean, deviation) in statistics.items():
+            width, right = self.features.widths[name], np.isfinite(mean).all() and np.isfinite(deviation).all()
+            if mean.shape != (width,) or deviation.shape != (width,) or not right or not (deviation > 0).all():
+                raise ModelError("mean and deviation do not fit", field=f"features.{name}")
             layer = self.standardise[name]
             assert isinstance(layer, Standardise)
-            layer.fit(total=part.total, squares=part.squares, steps=part.steps)
+            layer.fit(torch.from_numpy(mean), torch.from_numpy(deviation))
 
     def _heard(self, name: str, features: Mapping[str, FeatureSequence], present: Tensor) -> tuple[Tensor, Tensor]:
         sequence = features[name]
         steps, counts = select_steps(sequence.values, sequence.lengths, present[:, MODALITIES.index(name)])
         return self.standardise[name](steps), counts
-
-
-@dataclass(kw_only=True)
-class FeatureSums:
-    """Sums over all steps of a modality in a split, float64 (F,): of the features and of their squares."""
-
-    total: Tensor
-    squares: Tensor
-    steps: int = 0
-
-    @classmethod
-    def of_width(cls, width: int) -> FeatureSums:
-        """Return the sums of no steps."""
-        return cls(total=torch.zeros(width, dtype=torch.float64), squares=torch.zeros(width, dtype=torch.float64))
-
-    def add(self, values: Tensor) -> None:
-        """Count the steps (n, F) in."""
-        doubled = values.double()
-        self.total += doubled.sum(dim=0)
-        self.squares += doubled.square().sum(dim=0)
-        self.steps += len(values)
 
 
 def feature_settings(settings: ModelSettings) -> FeatureSettings:

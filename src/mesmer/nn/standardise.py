@@ -27,19 +27,10 @@ class Standardise(nn.Module):
         self.register_buffer("deviation", torch.ones(width))
 
     @torch.no_grad()
-    def fit(self, *, total: Tensor, squares: Tensor, steps: int) -> None:
-        """Set mean and deviation from the sum and the sum of squares, float64 (F,), of ``steps`` steps.
-
-        A feature that never changes gets deviation 1: it becomes 0. Without steps nothing changes.
-        """
-        if steps < 1:
-            return
-        mean = total / steps
-        variance = (squares / steps - mean**2).clamp_min(0.0)
-        # What cancellation leaves of a constant's variance is no spread.
-        constant = variance <= 1e-12 * (squares / steps).clamp_min(1e-12)
+    def fit(self, mean: Tensor, deviation: Tensor) -> None:
+        """Take over mean and deviation (F,), the latter above 0."""
         self.mean.copy_(mean)
-        self.deviation.copy_(torch.where(constant, torch.ones_like(variance), variance.sqrt()))
+        self.deviation.copy_(deviation)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (n, F) from x (n, F)."""

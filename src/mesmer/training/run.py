@@ -19,10 +19,11 @@ from mesmer.dataset.batches import BatchLoader
 from mesmer.dataset.prepared import PreparedDataset
 from mesmer.emotions import SIX_EMOTIONS
 from mesmer.errors import ConfigError, DataError
-from mesmer.models.registry import build_model
+from mesmer.models.registry import build_model, reads_tokens
 from mesmer.nn.batch_norm import share_statistics
-from mesmer.signals.text import TextTokenizer, load_tokenizer, train_tokenizer
+from mesmer.signals.text import NoTokens, TextTokenizer, load_tokenizer, train_tokenizer
 from mesmer.storage.atomic import write_json
+from mesmer.training.features import fit_features
 from mesmer.training.loop import train
 from mesmer.training.loss import positive_weights
 from mesmer.training.optimizer import make_optimizer
@@ -86,6 +87,8 @@ def train_model(
     """
     dataset = data if isinstance(data, PreparedDataset) else PreparedDataset.open(data)
     settings = replace(settings, model=_with_emotions(settings, dataset.emotions))
+    if settings.model.features is not None:
+        dataset = dataset.with_features(settings.model.features)
     run = RunFolder(folder)
     team = Team(precision=settings.train.precision)
     begun = team.tell(lambda: _begun(run, settings, dataset, team, resume=resume))
@@ -98,6 +101,7 @@ def train_model(
     torch.manual_seed(settings.train.seed)
     tokenizer = _tokenizer(settings, dataset)
     model = build_model(settings.model, tokenizer_size=tokenizer.size).to(team.device)
+    resources = fit_features(model, dataset)
     if team.size > 1:
         share_statistics(model)
         team.draw_apart(settings.train.seed)
@@ -110,7 +114,11 @@ def train_model(
     origin = {"run": run.root.name, "data": dataset.fingerprint}
 
     def save_best() -> None:
-        run.replace_model(lambda to: model.save_pretrained(to, tokenizer=tokenizer, prepare=dataset.settings, extra=origin))
+        run.replace_model(
+            lambda to: model.save_pretrained(
+                to, tokenizer=tokenizer, prepare=dataset.settings, extra=origin, resources=resources
+            )
+        )
 
     team.tell(lambda: _make_folder(run, settings, model, begun=begun is not None))
     with _told(run, settings, progress, steps_per_epoch=len(steps), screen=screen, first=team.is_first) as (log, ours):
@@ -255,6 +263,8 @@ def _labels(dataset: PreparedDataset, name: str) -> NDArray[np.float32]:
 def _tokenizer(settings: RunSettings, dataset: PreparedDataset) -> TextTokenizer:
     """Return the tokenizer of the settings' text encoder; the small encoder's is trained on the training transcripts."""
     text = settings.model.text
+    if not reads_tokens(settings.model):
+        return NoTokens()
     if text.encoder == "small":
         return train_tokenizer(dataset.split("train").texts, text.vocabulary_size)
     return load_tokenizer(text.encoder)
