@@ -102,7 +102,8 @@ class _Normalise(torch.autograd.Function):
     def forward(  # type: ignore[no-untyped-def]
         ctx, x: Tensor, weight: Tensor, bias: Tensor, mean: Tensor, scale: Tensor, count: float
     ) -> Tensor:
-        normalised = (x.float() - _wide(mean.float(), x)) * _wide(scale.float(), x)
+        dtype = torch.promote_types(x.dtype, torch.float32)
+        normalised = (x.to(dtype) - _wide(mean.to(dtype), x)) * _wide(scale.to(dtype), x)
         ctx.save_for_backward(normalised, weight, scale)
         ctx.count = count
         return (normalised * _wide(weight, x) + _wide(bias, x)).to(x.dtype)
@@ -110,13 +111,14 @@ class _Normalise(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         normalised, weight, scale = ctx.saved_tensors
-        gradient_float, dims = gradient.float(), _other_dims(gradient)
-        own = torch.stack([gradient_float.sum(dims), (gradient_float * normalised).sum(dims)])
-        of_all = own.double()
+        dtype, dims = normalised.dtype, _other_dims(gradient)
+        exact = gradient.to(dtype)
+        own = torch.stack([exact.sum(dims), (exact * normalised).sum(dims)])
+        of_all = own.to(torch.float64, copy=True)
         dist.all_reduce(of_all)
-        shift, slope = (of_all / ctx.count).float()
-        to_x = gradient_float - _wide(shift, gradient) - normalised * _wide(slope, gradient)
-        to_x = to_x * _wide(weight * scale.float(), gradient)
+        shift, slope = (of_all / ctx.count).to(dtype)
+        to_x = exact - _wide(shift, gradient) - normalised * _wide(slope, gradient)
+        to_x = to_x * _wide(weight * scale.to(dtype), gradient)
         return to_x.to(gradient.dtype), own[1], own[0], None, None, None
 
 

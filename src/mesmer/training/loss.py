@@ -47,7 +47,8 @@ def utterance_losses(output: ModelOutput, labels: Tensor, *, positive_weight: Te
         positive_weight: float32 (L,), or None for equal weights.
         branch_loss: 0 is the paper.
     """
-    logits, modality_logits = output.logits.float(), output.modality_logits.float()  # whatever they were computed in
+    dtype = torch.promote_types(output.logits.dtype, torch.float32)  # whatever they were computed in
+    logits, modality_logits = output.logits.to(dtype), output.modality_logits.to(dtype)
     target = (labels > 0).to(logits.dtype)
     fused = binary_cross_entropy_with_logits(logits, target, pos_weight=positive_weight, reduction="none").mean(1)
     if branch_loss == 0.0:
