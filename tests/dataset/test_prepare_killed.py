@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,16 +26,43 @@ SCRIPT = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from made_parts import made_corpus, made_parts
+from test_prepare_killed import made, real
+from made_parts import made_parts
 from mesmer.config import PrepareSettings
-from mesmer.corpora.folder import read_folder
 from mesmer.dataset.prepare import make_parts, prepare
 if __name__ == "__main__":
-    raw, real = Path(sys.argv[2]), sys.argv[5] == "real"
-    corpus = read_folder(raw / "manifest.csv") if real else made_corpus(raw, [{"hang_s": 0.02}] * 48)
+    is_real = sys.argv[5] == "real"
+    corpus = (real if is_real else made)(Path(sys.argv[2]))
     prepare(corpus, Path(sys.argv[3]), settings=PrepareSettings(), workers=int(sys.argv[4]),
-            parts=make_parts if real else made_parts, progress=lambda done, total: print(done, flush=True))
+            parts=make_parts if is_real else made_parts, progress=lambda done, total: print(done, flush=True))
 """
+SOURCES, ROWS = 24, 2
+
+
+def made(raw: Path) -> Corpus:
+    """Sources of two utterances each."""
+    corpus = made_corpus(raw, [{"hang_s": 0.03}] * SOURCES * ROWS)
+    media = [corpus.utterances[n - n % ROWS].media for n in range(SOURCES * ROWS)]
+    return replace(corpus, utterances=tuple(replace(u, media=m) for u, m in zip(corpus.utterances, media, strict=True)))
+
+
+def real(raw: Path) -> Corpus:
+    """Small mp4 files of noise and a tone, two utterances in each, and one file that is none."""
+    if (raw / "manifest.csv").exists():
+        return read_folder(raw / "manifest.csv")
+    raw.mkdir()
+    lines = ["path,start_s,end_s,speaker,text,labels"]
+    for n in range(20):
+        generator = np.random.default_rng(n)
+        frames = [generator.integers(0, 256, (48, 64, 3), dtype=np.uint8) for _ in range(20)]
+        tone = (0.5 * np.sin(np.arange(16_000) * (0.02 + n / 1000))).astype(np.float32)
+        write_video(raw / f"{n:02d}.mp4", frames, 20, tone)
+        for start_s in (0, 0.4):
+            lines.append(f"{n:02d}.mp4,{start_s},{start_s + 0.5},s{n % 5},number {n},{('fear', 'anger', 'none')[n % 3]}")
+    (raw / "broken.mp4").write_text("file 'other.mp4'")
+    lines.append("broken.mp4,,,s0,broken,fear")
+    (raw / "manifest.csv").write_text("\n".join(lines))
+    return read_folder(raw / "manifest.csv")
 
 
 class Runs:
@@ -89,12 +117,25 @@ def assert_all_ended(session: int) -> None:
     pytest.fail("a process outlived its killed parent")
 
 
-@pytest.mark.parametrize(("workers", "more"), [pytest.param(0, 0, marks=pytest.mark.slow), (2, 8)])
-def test_killed_and_finished_is_the_same_to_the_byte(tmp_path: Path, workers: int, more: int) -> None:
-    """Killed with two workers, finished without any."""
-    began, ended = Runs(tmp_path, workers=workers, kind="made").until_done(more)
-    assert (began, ended >= more) == (0, True)
-    corpus, said = made_corpus(tmp_path / "raw", [{"hang_s": 0.02}] * 48), []
+def prepared_sources(out: Path) -> dict[str, int]:
+    """The sources that stand, and when each was written."""
+    return {path.name: path.stat().st_mtime_ns for path in (out / ".preparing").glob("source-*.parquet")}
+
+
+@pytest.mark.parametrize("workers", [pytest.param(0, marks=pytest.mark.slow), 2])
+def test_killed_twice_and_finished_is_the_same_to_the_byte(tmp_path: Path, workers: int) -> None:
+    """What was prepared before a kill is not prepared again; a source per worker, at most, was on its way."""
+    runs, out = Runs(tmp_path, workers=workers, kind="made"), tmp_path / "out"
+    corpus = made(tmp_path / "raw")
+    before: dict[str, int] = {}
+    for _ in range(2):
+        began, ended = runs.until_done(6)
+        assert began == ROWS * len(before)
+        stands = prepared_sources(out)
+        assert {name: stands[name] for name in before} == before
+        assert len(stands) * ROWS >= ended - (ROWS - 1) * max(1, workers)  # what was told as done, but for begun sources
+        before = stands
+    said: list[int] = []
     for folder in ("out", "whole"):
         prepare(
             corpus,
@@ -104,48 +145,33 @@ def test_killed_and_finished_is_the_same_to_the_byte(tmp_path: Path, workers: in
             progress=lambda done, total: said.append(done),
             parts=made_parts,
         )
-    assert ended <= said[0] <= ended + 4 * max(1, workers)  # what was done stays; little more can have been on its way
+    assert said[0] == ROWS * len(before)
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
-def real_corpus(raw: Path, clips: int) -> Corpus:
-    """Small mp4 files of noise and a tone, and one file that is none."""
-    raw.mkdir()
-    lines = ["path,speaker,text,labels"]
-    for n in range(clips):
-        generator = np.random.default_rng(n)
-        frames = [generator.integers(0, 256, (48, 64, 3), dtype=np.uint8) for _ in range(20)]
-        tone = (0.5 * np.sin(np.arange(16_000) * (0.02 + n / 1000))).astype(np.float32)
-        write_video(raw / f"{n:02d}.mp4", frames, 20, tone)
-        lines.append(f"{n:02d}.mp4,s{n % 5},number {n},{('fear', 'anger', 'none')[n % 3]}")
-    (raw / "broken.mp4").write_text("file 'other.mp4'")
-    lines.append("broken.mp4,s0,broken,fear")
-    (raw / "manifest.csv").write_text("\n".join(lines))
-    return read_folder(raw / "manifest.csv")
-
-
 def test_a_broken_file_does_not_stop_the_others(tmp_path: Path) -> None:
-    report = prepare(real_corpus(tmp_path / "raw", 5), tmp_path / "out", settings=PrepareSettings(), workers=0)
-    assert (report.rows_in, report.rows_out, report.quarantined) == (6, 5, 1)
+    report = prepare(real(tmp_path / "raw"), tmp_path / "out", settings=PrepareSettings(), workers=0)
+    assert (report.rows_in, report.rows_out, report.quarantined) == (41, 40, 1)
     assert '"media": "broken.mp4", "kind": "container"' in (tmp_path / "out" / "quarantine.jsonl").read_text()
 
 
 @pytest.mark.slow
-def test_killed_at_any_moment(tmp_path: Path) -> None:
+def test_killed_thirty_times_at_any_moment(tmp_path: Path) -> None:
     """Kills at random moments, of real files with two workers: while starting, decoding, writing and joining."""
-    corpus = real_corpus(tmp_path / "raw", 40)
+    corpus = real(tmp_path / "raw")
     prepare(corpus, tmp_path / "whole", settings=PrepareSettings(), workers=0)
-    runs = Runs(tmp_path, workers=2, kind="real")
+    runs, out = Runs(tmp_path, workers=2, kind="real"), tmp_path / "out"
     start = time.monotonic()
     runs.to_the_end()
     whole_s = time.monotonic() - start
-    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+    assert contents(out) == contents(tmp_path / "whole")
     draw = random.Random(0)
-    begun = 0
-    for _ in range(2):
-        for path in sorted((tmp_path / "out").iterdir()):
+    kills = begun = 0
+    while kills < 30:
+        for path in sorted(out.iterdir()):
             path.unlink()
-        for _ in range(4):
+        for _ in range(5):
+            before = prepared_sources(out)
             process = runs.start()
             assert process.stdout is not None
             time.sleep(draw.uniform(0.3, 1.1) * whole_s * draw.choice((0.5, 1.0)))
@@ -153,10 +179,14 @@ def test_killed_at_any_moment(tmp_path: Path) -> None:
             process.stdout.close()
             process.wait()
             assert_all_ended(process.pid)
-            begun += (tmp_path / "out" / ".preparing").exists()
+            kills += 1
+            begun += (out / ".preparing").exists()
+            after = prepared_sources(out)
+            if after:  # else it was finished
+                assert {name: after.get(name) for name in before} == before  # nothing that stood was made again
         runs.to_the_end()
-        assert contents(tmp_path / "out") == contents(tmp_path / "whole")
-    assert begun >= 3  # most kills struck in the midst of the work
+        assert contents(out) == contents(tmp_path / "whole")
+    assert begun >= 8  # many kills struck in the midst of the work
 
 
 @pytest.mark.slow
