@@ -33,7 +33,7 @@ def face_landmarks(faces: NDArray[np.uint8], net: LandmarkNet) -> tuple[NDArray[
     after = INPUT_SIDE - CROP_SIDE - before
     with torch.no_grad():
         for i, face in enumerate(faces):
-            crop = torch.from_numpy(np.ascontiguousarray(face)).permute(2, 0, 1)[None].float() / 255
+            crop = torch.tensor(face).permute(2, 0, 1)[None].float() / 255
             large = interpolate(crop, size=(CROP_SIDE, CROP_SIDE), mode="bicubic").clamp(0, 1)
             seen, presence = net(pad(large, (before, after, before, after), mode="replicate"))
             points[i] = seen[0].numpy()
