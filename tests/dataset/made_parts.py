@@ -1,8 +1,8 @@
 """A reader and a detector for preparation tests that need no decoder: the media file's own text says what is in it.
 
 ``{"seed": 3, "seconds": 2.0}`` is a clip of noise. ``"fail": kind`` raises that MediaError, ``"die"`` ends the process as a
-crash would, ``"die_at_s"`` does so where a stretch begins there, ``"hang_s"`` takes its time, ``"sound"`` and ``"picture"`` set to
-false leave the stream out, ``"silent"`` is digital silence, ``"defect"`` is a mistake of ours.
+crash would, ``"die_at_s"`` does so where a stretch begins there, ``"hang_s"`` takes its time, ``"sound"`` and ``"picture"``
+set to false leave the stream out, ``"silent"`` is digital silence, ``"defect"`` is a mistake of ours.
 """
 
 from __future__ import annotations

@@ -46,9 +46,12 @@ class HereCrew:
     def heard(self, workers: Sequence[Any]) -> list[tuple[Any, Told]]:
         said: list[tuple[Any, Told]] = []
         for worker in workers:
+            if worker.saying is None:
+                continue
             try:
                 said.append((worker, next(worker.saying)))
             except StopIteration:
+                worker.stop()
                 said.append((worker, Done()))
             except Dies:
                 said.append((worker, Died(-9)))

@@ -81,7 +81,7 @@ def run_crew(tasks: Sequence[PieceTask], crew: Crew, done: Callable[[int], None]
     hired: dict[Worker, _At | None] = {}
     try:
         while pending or any(hired.values()):
-            while pending and len(hired) < workers:
+            while len(hired) < workers and len(pending) > sum(at is None for at in hired.values()):
                 hired[crew.hire()] = None
             for worker, at in hired.items():
                 if pending and at is None:
