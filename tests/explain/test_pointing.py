@@ -52,7 +52,7 @@ def test_a_perfect_mask_scores_one_and_a_random_one_its_chance() -> None:
     best = summarise([point(perfect, truth)], speakers)
     assert best.hits == best.pointed == best.overlap == 1.0
     assert best.ratio == pytest.approx(1 / best.chance)
-    control = point(random_trace(perfect, seed=1), truth)
+    control = point(random_trace(perfect, torch.Generator().manual_seed(1)), truth)
     assert (control.density == point(perfect, truth).density).all()
     drawn = summarise([control], speakers)
     assert drawn.intervals["ratio"][0] < 1.0 < drawn.intervals["ratio"][1]

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from mesmer.dataset.collate import collate
 from mesmer.dataset.prepared import PreparedSplit
@@ -14,10 +16,11 @@ from mesmer.errors import DataError, ModelError
 from mesmer.explain.pointing import MapScores, point, sound_truth
 from mesmer.explain.truth import Truth, When, face_masks, sound_masks
 from mesmer.models.base import EmotionModel
-from mesmer.records import BlockTrace
+from mesmer.records import BlockTrace, Clip
 from mesmer.signals.text import TextTokenizer
 
 Changed = Callable[[BlockTrace], BlockTrace]
+Evidence = Callable[[Clip], NDArray[np.bool_]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +47,7 @@ def score_split(
     modality: Literal["visual", "audio"] = "visual",
     block: int = 0,
     when: When = "apex",
+    evidence: Evidence | None = None,
     change: Changed | None = None,
     batch_size: int = 16,
 ) -> SplitScores:
@@ -56,6 +60,7 @@ def score_split(
         tokenizer: the model's.
         block: 0 is the first.
         when: whether onset and offset of an expression in the face count.
+        evidence: gives other masks of a clip's faces, such as :meth:`mesmer.explain.redraw.Redrawer.changed`.
         change: what to do to each trace before it is scored, such as :func:`mesmer.explain.pointing.random_trace`.
         batch_size: utterances at a time.
 
@@ -84,7 +89,8 @@ def score_split(
             if clip.id not in truths:
                 raise DataError("the truth about this utterance is not known", file=clip.id)
             if modality == "visual":
-                masks.append(torch.from_numpy(face_masks(truths[clip.id], clip, when=when)[:count]))
+                faces = face_masks(truths[clip.id], clip, when=when) if evidence is None else evidence(clip)
+                masks.append(torch.from_numpy(faces[:count]))
             else:
                 sound = sound_masks(truths[clip.id], chunks=count, mel=settings.mel)
                 masks.append(sound_truth(sound, settings.mel.num_bands))

@@ -102,9 +102,11 @@ def site_truth(truth: Tensor, sites: tuple[int, int]) -> Tensor:
     return avg_pool2d(truth[:, None].double(), window)[:, 0] >= 0.5
 
 
-def random_trace(trace: BlockTrace, *, seed: int) -> BlockTrace:
-    """Return the control: as many sites of each map, drawn at random among all, with an attention drawn at random."""
-    generator = torch.Generator().manual_seed(seed)
+def random_trace(trace: BlockTrace, generator: torch.Generator) -> BlockTrace:
+    """Return the control: as many sites of each map, drawn at random among all, with an attention drawn at random.
+
+    One generator serves all batches: the same draw for each of them would make their scores go up and down together.
+    """
     drawn = torch.rand(trace.kept.shape, generator=generator, dtype=torch.float64).flatten(1)
     rank = drawn.argsort(dim=1, descending=True).argsort(dim=1)
     kept = rank < trace.kept.cpu().flatten(1).sum(1, keepdim=True)
