@@ -135,7 +135,7 @@ class EndToEndModel(EmotionModel):
             return state, self.text_head.weight.new_zeros(len(present), self.text_head.out_features)
         tokens, mask = batch.tokens[rows], batch.token_mask[rows]
         longest = int(mask.any(dim=0).nonzero().max()) + 1  # nothing is spent on columns that only pad
-        state = state.index_put((rows,), self.text_encoder(tokens[:, :longest], mask[:, :longest]))
+        state = state.index_put((rows,), self.text_encoder(tokens[:, :longest], mask[:, :longest]).to(state.dtype))
         logits = self.text_head(state)
         return state, torch.where(present[:, None], logits, torch.zeros_like(logits))
 

@@ -65,6 +65,9 @@ def convolve(rows: Tensor, sites: ActiveSites, weight: Tensor, path: Path) -> Te
     """
     if path == "masked":
         return masked_convolution(rows, sites, weight)
+    if torch.is_autocast_enabled(rows.device.type):  # our own routines compute in float32
+        with torch.autocast(rows.device.type, enabled=False):
+            return convolve(rows.float(), sites, weight.float(), path)
     if path == "native" and rows.dtype == torch.float32 and rows.device.type == "cpu":
         return _NativeConvolution.apply(rows, weight, sites.neighbours)
     return _GatheredConvolution.apply(rows, weight, sites)

@@ -44,7 +44,7 @@ class SequenceEncoder(nn.Module):
     def forward(self, steps: Tensor, counts: Tensor) -> Tensor:
         """Return float32 (B, D) from packed ``steps`` (n, D) and ``counts`` int64 (B,); zeros where a count is 0."""
         some = counts > 0
-        answer = steps.new_zeros(len(counts), self.dim)
+        answer = self.cls.new_zeros(len(counts), self.dim)
         if not bool(some.any()):
             return answer
         padded, mask = pad_steps(steps, counts[some])
@@ -52,7 +52,7 @@ class SequenceEncoder(nn.Module):
         if self.positions == "sinusoidal":
             x = x + sinusoidal_positions(x.shape[1], self.dim, device=x.device)
         mask = torch.cat([mask.new_ones(len(mask), 1), mask], dim=1)
-        return answer.index_put((some.nonzero().squeeze(1),), self.transformer(x, mask)[:, 0])
+        return answer.index_put((some.nonzero().squeeze(1),), self.transformer(x, mask)[:, 0].to(answer.dtype))
 
     def multiply_adds(self, counts: Tensor) -> Tensor:
         """Return int64 (B,), the multiply-adds for sequences of ``counts`` steps; 0 where there is none."""
