@@ -31,7 +31,9 @@ def add_arguments(parser: Parser, words: Sequence[str]) -> None:
     kinds = parser.add_subcommands(required=True, dest="kind", metavar="KIND", title="kinds of corpus", description=None)
     for name, words_of_help in _KINDS.items():
         kind = _synthetic_parser() if name == "synthetic" else _corpus_parser(name)
-        kind.add_argument("--workers", type=int, default=1, help="processes")
+        kind.add_argument("--workers", type=int, default=1, help="processes; 0 works in this one")
+        kind.add_argument("--engine", choices=("local", "ray"), default="local", help="this machine, or a Ray cluster")
+        kind.add_argument("--address", type=str, help="with --engine ray: of the cluster; else one starts on this machine")
         kind.add_argument("--settings", type=PrepareSettings, default=PrepareSettings())
         kinds.add_subcommand(name, kind, help=words_of_help)
 
@@ -70,15 +72,12 @@ def run(arguments: Any) -> int:
 
         return prepare_corpus(arguments.kind, chosen, settings)
 
+    from mesmer.cli.prepare_corpus import prepare_and_tell
     from mesmer.corpora.synthetic.generator import make_synthetic
-    from mesmer.dataset.prepare import prepare
-    from mesmer.report.prepare_text import prepared_text
     from mesmer.training.progress import Counter
 
-    out = Path(chosen.out)
+    raw = Path(chosen.out) / "raw"
     with Counter("making media", file=sys.stderr) as counter:
-        corpus = make_synthetic(out / "raw", size=chosen.size, seed=chosen.seed, workers=chosen.workers, progress=counter)
-    with Counter("preparing", file=sys.stderr) as counter:
-        prepare(corpus, out, settings=settings, workers=chosen.workers, progress=counter)
-    print(prepared_text(out))
+        corpus = make_synthetic(raw, size=chosen.size, seed=chosen.seed, workers=chosen.workers, progress=counter)
+    prepare_and_tell(corpus, chosen, settings)
     return 0

@@ -8,8 +8,9 @@ from typing import Any
 
 from mesmer.cli.corpus_options import chosen_options
 from mesmer.config import PrepareSettings
+from mesmer.corpora.base import Corpus
 from mesmer.corpora.delivery import archives_of, unpack, unpacked_folder
-from mesmer.dataset.choose import Chosen, choose
+from mesmer.dataset.choose import choose
 from mesmer.dataset.outlook import look_ahead
 from mesmer.dataset.prepare import prepare
 from mesmer.dataset.splits import SESSIONS, parse_split
@@ -50,13 +51,22 @@ def prepare_corpus(kind: str, arguments: Any, settings: PrepareSettings) -> int:
         if arguments.dry_run:
             print(outlook_text(chosen, look_ahead(chosen.corpus, settings=settings, probe=reader.probe), out))
             return 0
-    return _prepare(chosen, out, settings, workers=arguments.workers)
-
-
-def _prepare(chosen: Chosen, out: Path, settings: PrepareSettings, *, workers: int) -> int:
-    with Counter("preparing", file=sys.stderr) as counter:
-        prepare(chosen.corpus, out, settings=settings, workers=workers, progress=counter)
-    print(prepared_text(out))
+    prepare_and_tell(chosen.corpus, arguments, settings)
     if chosen.missing or chosen.unlisted:
         print(lists_text(chosen))
     return 0
+
+
+def prepare_and_tell(corpus: Corpus, arguments: Any, settings: PrepareSettings) -> None:
+    """Prepare with the engine asked for, and print what stands there."""
+    with Counter("preparing", file=sys.stderr) as counter:
+        prepare(
+            corpus,
+            arguments.out,
+            settings=settings,
+            workers=arguments.workers,
+            engine=arguments.engine,
+            ray_address=arguments.address,
+            progress=counter,
+        )
+    print(prepared_text(Path(arguments.out)))

@@ -54,8 +54,10 @@ def read_removed(folder: Path, facts: DatasetFacts) -> tuple[tuple[Removed, ...]
     if not_here:
         splits = {split: not_here[split] for split in SPLITS}
         sentence = f"{not_here.total():,} ids: {KINDS['not_here'].words}"
-        ids = tuple(not_here_ids)
-        findings.append(Finding(kind="not_here", count=not_here.total(), sentence=sentence, splits=splits, ids=ids))
+        finding = Finding(
+            kind="not_here", count=not_here.total(), sentence=sentence, splits=splits, ids=tuple(not_here_ids)
+        )
+        findings.append(finding)
     if damage:
         findings.append(Finding(kind="damaged_file", count=1, sentence=f"{QUARANTINE_FILE}: {damage}"))
     return tuple(removed), findings

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from mesmer.config import PrepareSettings
 from mesmer.corpora.base import Corpus
 from mesmer.errors import MediaError
@@ -82,7 +84,9 @@ def _seconds_mean(utterances: Sequence[Utterance], probe: Callable[[Path], Media
     asked = [u for u in utterances if u.end_s is None]
     found_s: list[float] = []
     broken: list[str] = []
-    for utterance in asked[:: max(1, -(-len(asked) // FILES_ASKED))]:
+    # Drawn, for every n-th file of a corpus may be one actor's, or one sentence.
+    for place in sorted(np.random.default_rng(0).permutation(len(asked))[:FILES_ASKED]):
+        utterance = asked[place]
         try:
             duration_s = probe(Path(utterance.media)).duration_s
         except MediaError:

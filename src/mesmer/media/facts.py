@@ -15,8 +15,8 @@ class MediaFacts:
     """What a file says about itself, checked against :class:`~mesmer.media.limits.Limits` but otherwise believed.
 
     Attributes:
-        container: ``mov`` (also mp4, m4a), ``matroska`` (also webm), ``avi``, ``wav``, ``flac``, ``mp3`` or ``ogg``; by
-            content, not by the file's name.
+        container: ``mov`` (also mp4, m4a), ``matroska`` (also webm), ``avi``, ``flv``, ``wav``, ``flac``, ``mp3`` or
+            ``ogg``; by content, not by the file's name.
         size_bytes: of the file.
         duration_s: length from the first to the last time stamp; counted where the file does not say.
         has_video: there is a picture stream. The cover of a music file is none.

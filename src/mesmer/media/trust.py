@@ -97,7 +97,7 @@ def _container(descriptor: int, path: Path, limits: Limits) -> str:
     if container is None:
         message = "is no media file that is read here, by its content"
         raise MediaError(
-            message, kind="container", file=path, remedy="use mp4, mov, m4a, mkv, webm, avi, wav, flac, mp3 or ogg"
+            message, kind="container", file=path, remedy="use mp4, mov, m4a, mkv, webm, avi, flv, wav, flac, mp3 or ogg"
         )
     return container
 
