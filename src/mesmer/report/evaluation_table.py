@@ -159,7 +159,8 @@ def _print_notes(console: Console, table: Table) -> None:
     if table.multiply_adds is not None and table.dense_multiply_adds:
         share = table.multiply_adds / table.dense_multiply_adds
         console.print(
-            f"Convolution branches: {table.multiply_adds / 1e6:.1f} M multiply-adds per utterance, "
+            "Computed (of an end-to-end model: in its convolution branches): "
+            f"{table.multiply_adds / 1e6:.1f} M multiply-adds per utterance, "
             f"{100 * share:.0f} % of {table.dense_multiply_adds / 1e6:.1f} M if nothing were skipped."
         )
 

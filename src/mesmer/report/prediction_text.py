@@ -24,8 +24,7 @@ def print_prediction(prediction: Prediction, *, file: TextIO) -> None:
     for warning in prediction.warnings:
         print(f"note: {warning}", file=file)
     cost = prediction.cost
-    dense = cost["dense_multiply_adds"]
-    share = f", {100 * cost['multiply_adds'] / dense:.0f} % of what skipping nothing costs" if dense else ""
-    print(
-        f"cost: {cost['multiply_adds'] / 1e6:.0f} M multiply-adds{share}; {cost['seconds_total']:.2f} s in all", file=file
-    )
+    done, dense = cost["multiply_adds"], cost["dense_multiply_adds"]
+    share = f", {100 * done / dense:.0f} % of what skipping nothing costs" if done < dense else ""
+    millions = f"{done / 1e6:.0f}" if done >= 1e7 else f"{done / 1e6:.1f}"
+    print(f"cost: {millions} M multiply-adds{share}; {cost['seconds_total']:.2f} s in all", file=file)
