@@ -136,6 +136,8 @@ class SparseSettings:
         logit_scale: None leaves the attention logits of eq. 2 as they are; a number standardises them per map and
             multiplies them by it, so that the density follows p.
         salient_start: start the attention so that it prefers sites of large features.
+        attention_tile: side of the squares of sites that the first block's attention chooses; it halves from block to
+            block, as the maps do. 1 chooses single sites.
         warm_epochs: epochs during which top_p falls from 1 to its value; 0 is from the start.
         backend: how the sparse convolutions are computed; the values do not depend on it. ``auto`` chooses by density.
     """
@@ -145,6 +147,7 @@ class SparseSettings:
     mask: Literal["nucleus", "random", "dense"] = "nucleus"
     logit_scale: float | None = 0.5
     salient_start: bool = True
+    attention_tile: int = 1
     warm_epochs: int = 2
     backend: Literal["auto", "masked", "torch", "native"] = "auto"
 
@@ -153,6 +156,8 @@ class SparseSettings:
             raise ConfigError(f"top_p is {self.top_p}", field="top_p", remedy="use a number above 0 and at most 1")
         if self.logit_scale is not None and not self.logit_scale > 0:
             raise ConfigError(f"logit_scale is {self.logit_scale}", field="logit_scale", remedy="use a positive number")
+        if self.attention_tile not in (1, 2, 4, 8):
+            raise ConfigError(f"attention_tile is {self.attention_tile}", field="attention_tile", remedy="use 1, 2, 4 or 8")
         if self.warm_epochs < 0:
             raise ConfigError("warm_epochs is negative", field="warm_epochs")
 

@@ -65,15 +65,18 @@ class CrossModalAttention(nn.Module):
             query: (maps, D), the query of each map.
             kernels: computes the logits where no gradient is needed.
         """
+        active = None if maps.is_full else maps.kept.flatten(1)
+        return self.normalised(self.logits(maps, query, kernels=kernels), active)
+
+    def logits(self, maps: SparseMaps, query: Tensor, *, kernels: Kernels | None = None) -> Tensor:
+        """Return eq. 2 before the softmax, float32 or wider, (maps, H * W), 0 where not active; arguments as above."""
         num_maps, height, width = maps.kept.shape
         sites = height * width
         if maps.is_full:
-            logits = self._logits(maps.rows, query, None, sites, kernels)
-            return self._normalised(logits.view(num_maps, sites), None)
+            return self._logits(maps.rows, query, None, sites, kernels).view(num_maps, sites)
         flat = flat_sites(maps.kept)
         logits = self._logits(maps.rows, query, flat // sites, sites, kernels)
-        grid = logits.new_zeros(num_maps * sites).index_copy(0, flat, logits).view(num_maps, sites)
-        return self._normalised(grid, maps.kept.flatten(1))
+        return logits.new_zeros(num_maps * sites).index_copy(0, flat, logits).view(num_maps, sites)
 
     def _logits(
         self, rows: Tensor, query: Tensor, map_of_row: Tensor | None, sites: int, kernels: Kernels | None
@@ -94,8 +97,13 @@ class CrossModalAttention(nn.Module):
         logits = self.unit(units.tanh_()).squeeze(-1)
         return logits if logits.dtype in (torch.float32, torch.float64) else logits.float()
 
-    def _normalised(self, logits: Tensor, active: Tensor | None) -> Tensor:
-        """Standardise if asked to, then softmax; ``logits`` (maps, H * W), zero where not active."""
+    def normalised(self, logits: Tensor, active: Tensor | None) -> Tensor:
+        """Standardise if asked to, then softmax, over the ``active`` places (None: all) of each map.
+
+        Args:
+            logits: (maps, places), zero where not active.
+            active: bool (maps, places); at least one place of every map.
+        """
         if self.logit_scale is not None:
             if active is None:
                 centred = logits - logits.mean(1, keepdim=True)

@@ -17,6 +17,7 @@ from mesmer.nn.convolution_paths import choose_path, kernels_for
 from mesmer.nn.cross_modal_attention import CrossModalAttention
 from mesmer.nn.nucleus import check_top_p, nucleus, random_sites
 from mesmer.nn.submanifold import SubmanifoldLayer, max_pool
+from mesmer.nn.tiles import shared_among_sites, sites_of_tiles, tile_means
 from mesmer.records import BlockTrace
 
 
@@ -31,6 +32,7 @@ class CrossModalSparseBlock(nn.Module):
         query_width: D.
         settings: see :class:`mesmer.config.SparseSettings`.
         random_seed: of the draw where ``settings.mask`` is ``random``.
+        tile: the attention chooses squares of so many sites a side (:mod:`mesmer.nn.tiles`); 1 chooses sites, as eq. 3.
     """
 
     def __init__(
@@ -42,9 +44,11 @@ class CrossModalSparseBlock(nn.Module):
         query_width: int,
         settings: SparseSettings,
         random_seed: int = 0,
+        tile: int = 1,
     ) -> None:
         super().__init__()
         self.settings = settings
+        self.tile = tile
         self.random_seed = random_seed
         self.top_p = settings.top_p
         self.attention = CrossModalAttention(
@@ -105,13 +109,30 @@ class CrossModalSparseBlock(nn.Module):
     def _attend(self, maps: SparseMaps, query: Tensor) -> tuple[Tensor, Tensor]:
         """Return the attention (maps, H * W) and the kept sites, bool (maps, H, W)."""
         learns = self.settings.attention_gradient == "straight_through" and self.settings.mask == "nucleus"
+        kernels = kernels_for(self.settings.backend, maps.rows)
         with torch.set_grad_enabled(torch.is_grad_enabled() and learns):
-            attention = self.attention(maps, query, kernels=kernels_for(self.settings.backend, maps.rows))
-        active = None if maps.is_full else maps.kept.flatten(1)
-        kept = self.choose(attention, self.top_p, active=active)
-        if self.settings.mask == "random":
-            kept = random_sites(kept, active=active, seed=self.random_seed)
-        return attention, kept.view(maps.kept.shape)
+            logits = self.attention.logits(maps, query, kernels=kernels)
+            if self.tile > 1:
+                return self._attend_tiles(maps, logits)
+            active = None if maps.is_full else maps.kept.flatten(1)
+            attention = self.attention.normalised(logits, active)
+        return attention, self._choose(attention, active).view(maps.kept.shape)
+
+    def _attend_tiles(self, maps: SparseMaps, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the same where whole tiles are chosen; within a tile all active sites have the same attention."""
+        shape = num_maps, height, width = maps.kept.shape
+        active = None if maps.is_full else maps.kept
+        means, tiles = tile_means(logits.view(shape), active, self.tile)
+        places = None if tiles is None else tiles.flatten(1)
+        attention = self.attention.normalised(means.flatten(1), places)
+        kept = sites_of_tiles(self._choose(attention, places).view(means.shape), height, width, self.tile)
+        shared = shared_among_sites(attention.view(means.shape), active, (num_maps, height, width), self.tile)
+        return shared.flatten(1), kept if active is None else kept & active
+
+    def _choose(self, attention: Tensor, active: Tensor | None) -> Tensor:
+        """Return the nucleus, or as many places drawn by chance, bool like ``attention`` (maps, places)."""
+        kept = self.choose(attention.detach(), self.top_p, active=active)
+        return random_sites(kept, active=active, seed=self.random_seed) if self.settings.mask == "random" else kept
 
     def _select(self, maps: SparseMaps, sites: ActiveSites, attention: Tensor | None) -> Tensor:
         """Return the rows at ``sites`` (eq. 4), with the straight-through gradient where the attention has one."""

@@ -36,6 +36,7 @@ class SparseTrunk(nn.Module):
                 query_width=query_width,
                 settings=settings,
                 random_seed=k,
+                tile=max(1, settings.attention_tile >> k),
             )
             for k in range(len(PAIR_WIDENING))
         )
