@@ -59,3 +59,19 @@ def test_a_count_is_told_ten_times_at_most(monkeypatch: pytest.MonkeyPatch) -> N
     with Counter("preparing", file=terminal) as counter:
         counter(5, 5)
     assert "5/5" in terminal.getvalue()
+
+
+def test_a_count_says_how_fast_and_how_long_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = [100.0]
+    monkeypatch.setattr("mesmer.training.progress.time.monotonic", lambda: now_s[0])
+    file = io.StringIO()
+    with Counter("preparing", file=file) as counter:
+        counter(1000, 4000)  # of an earlier run: nothing can be said of it
+        for done in range(1001, 4001):
+            now_s[0] += 2.0
+            counter(done, 4000)
+    lines = file.getvalue().splitlines()
+    assert lines[0] == "preparing: 1000 of 4000"
+    assert lines[1] == "preparing: 1200 of 4000, 0.5/s, 1 h 33 min left"
+    assert lines[-2] == "preparing: 3600 of 4000, 0.5/s, 13 min left"
+    assert lines[-1] == "preparing: 4000 of 4000"

@@ -37,6 +37,7 @@ def prepare_corpus(kind: str, arguments: Any, settings: PrepareSettings) -> int:
     if archives:
         print(f"unpacking to {cache}, unless that was done before", file=sys.stderr)
         root = unpack(root, cache=cache)
+    print(f"reading {root}", file=sys.stderr)
     with MediaReader() as reader:
         chosen = choose(
             kind,
