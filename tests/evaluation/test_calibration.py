@@ -16,7 +16,7 @@ from mesmer.evaluation.abstention import unsure
 from mesmer.evaluation.calibration import fit_calibration, settle_decisions
 from mesmer.evaluation.measures import Answered, measure
 from mesmer.evaluation.predictions import SplitAnswers
-from mesmer.evaluation.thresholds import decide
+from mesmer.evaluation.thresholds import choose_thresholds, decide
 from mesmer.models import load_model
 from mesmer.models.base import EmotionModel
 from mesmer.models.registry import build_model
@@ -131,6 +131,11 @@ def test_decisions_are_thresholds_on_calibrated_probabilities_before_and_after_s
         cut = (logit(threshold) - fitted.offset) * fitted.temperature
         raw = answers.logits["TAV"][7:, i] >= cut
         assert np.array_equal(decide(calibrated, model.thresholds, EMOTIONS)[7:, i], raw)
+    # And the same as without any calibration.
+    uncalibrated = answers.probabilities["TAV"]
+    plain = decide(uncalibrated, choose_thresholds(answers.labels, uncalibrated, EMOTIONS), EMOTIONS)
+    assert np.array_equal(decide(calibrated, model.thresholds, EMOTIONS), plain)
+    assert plain.any(axis=0).all()
     near = unsure(calibrated[7:], model.thresholds, model.unsure_margins, EMOTIONS)
     assert near.sum(0) == pytest.approx([39, 39], abs=1)  # a tenth of 393
     tokenizer = train_tokenizer(["i am glad", "leave me alone"], 80)
@@ -147,6 +152,27 @@ def test_settling_again_forgets_what_was_settled_before(model: EmotionModel) -> 
     model.calibration = {name: {"temperature": 5, "offset": 3} for name in EMOTIONS}
     assert np.array_equal(settle_decisions(model, validation()), first)
     assert (model.calibration, model.thresholds, model.unsure_margins) == stored
+
+
+def test_calibration_moves_no_decision_whatever_the_split(model: EmotionModel) -> None:
+    rng = np.random.default_rng(5)
+    for _ in range(100):
+        size = int(rng.integers(1, 30))
+        logits = rng.choice([rng.normal(0, 4, (size, 2)), rng.integers(-3, 4, (size, 2)) * 2.0])
+        read = rng.random(size) < 0.9
+        raw = expit(logits * read[:, None]) * read[:, None]
+        answers = SplitAnswers(
+            ids=tuple(map(str, range(size))),
+            labels=(rng.random((size, 2)) < 0.4).astype(np.float32),
+            logits={"TAV": logits * read[:, None]},
+            read={"TAV": read},
+            probabilities={"TAV": raw},
+            multiply_adds=np.zeros(size, dtype=np.int64),
+            dense_multiply_adds=np.zeros(size, dtype=np.int64),
+        )
+        calibrated = settle_decisions(model, answers)
+        plain = decide(raw, choose_thresholds(answers.labels, raw, EMOTIONS), EMOTIONS)
+        assert np.array_equal(decide(calibrated, model.thresholds, EMOTIONS), plain)
 
 
 def test_a_fresh_model_is_not_calibrated(model: EmotionModel) -> None:

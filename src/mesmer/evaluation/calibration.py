@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from mesmer.errors import DataError
 from mesmer.evaluation.abstention import choose_margins
@@ -78,7 +78,22 @@ def settle_decisions(model: EmotionModel, validation: SplitAnswers) -> NDArray[n
     if read.any():  # an utterance with nothing to read has no logit to learn from
         fitted = [fit_calibration(truth[read, i], logits[read, i]) for i in range(len(emotions))]
         model.calibration = dict(zip(emotions, fitted, strict=True))
+    model.thresholds = thresholds_of(model, validation, subset)
     probabilities = model.probabilities(torch.from_numpy(logits)).numpy() * read[:, None]
-    model.thresholds = choose_thresholds(truth, probabilities, emotions)
     model.unsure_margins = choose_margins(probabilities[read], model.thresholds, emotions)
     return np.asarray(probabilities)
+
+
+def thresholds_of(model: EmotionModel, validation: SplitAnswers, subset: str) -> dict[str, float]:
+    """Return the thresholds of highest F1 for one subset's calibrated probabilities; changes nothing.
+
+    They are chosen among the uncalibrated ones and calibrated themselves, so that no calibration moves a decision.
+    """
+    raw = expit(validation.logits[subset]) * validation.read[subset][:, None]
+    chosen = choose_thresholds(validation.labels, raw, model.settings.emotions)
+    return {name: calibrated(threshold, model.calibration[name]) for name, threshold in chosen.items()}
+
+
+def calibrated(probability: float, calibration: Calibration) -> float:
+    """Return what calibration makes of one probability; 0 and 1 stay."""
+    return float(expit(logit(probability) / calibration.temperature + calibration.offset))

@@ -14,12 +14,13 @@ from mesmer.dataset.batches import BatchLoader
 from mesmer.dataset.prepared import PreparedDataset, PreparedSplit
 from mesmer.errors import ConfigError, DataError
 from mesmer.evaluation.answers import Answer, Truth, thresholded
+from mesmer.evaluation.calibration import thresholds_of
 from mesmer.evaluation.device import choose_device
 from mesmer.evaluation.leakage import leakage_warnings
 from mesmer.evaluation.metrics import positives
 from mesmer.evaluation.predictions import SplitAnswers, answer_split, turned_to
 from mesmer.evaluation.table import Resampling, Table, make_table
-from mesmer.evaluation.thresholds import DEFAULT_THRESHOLD, choose_thresholds
+from mesmer.evaluation.thresholds import DEFAULT_THRESHOLD
 from mesmer.evaluation.trivial import Prior, prior_of
 from mesmer.models.base import EmotionModel
 from mesmer.models.loading import LoadedModel
@@ -160,7 +161,7 @@ def _model_answers(
                 limits, source = named_thresholds(thresholds, emotions)
         else:
             assert validation is not None
-            limits = choose_thresholds(validation.labels, validation.probabilities[subset], emotions)
+            limits = thresholds_of(model, validation, subset)
             source = "chosen on the validation split for highest F1, with only this modality"
         answers.append(
             thresholded(

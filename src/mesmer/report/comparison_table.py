@@ -27,11 +27,13 @@ def print_comparison(comparison: Comparison, *, file: TextIO, width: int | None 
     for name, heading in HEADINGS.items():
         grid.add_row(Text(heading), *_cells(comparison.average[name]))
     console.print(grid)
+    console.print()
     for name in _BY_EMOTION:
         grid = make_grid(f"{HEADINGS[name]} by emotion", ["emotion", "A", "B", "A-B", "interval", "p"])
         for emotion in comparison.emotions:
             grid.add_row(Text(emotion), *_cells(comparison.per_emotion[emotion][name]))
         console.print(grid)
+        console.print()
     console.print(Text(_notes(comparison), style="dim"))
 
 
@@ -45,11 +47,13 @@ def print_seeds(table: SeedTable, *, file: TextIO, width: int | None = None) -> 
         cells = [_spread(row.average[name]) for name in HEADINGS]
         grid.add_row(Text(row.title), *cells, style="bold" if number == 0 else None)
     console.print(grid)
+    console.print()
     grid = make_grid("F1, by emotion and answer", ["emotion", "n", *(row.name.replace("_", " ") for row in table.rows)])
     for emotion in table.emotions:
         cells = [_spread(row.per_emotion[emotion]["f1"]) for row in table.rows]
         grid.add_row(Text(emotion), Text(str(table.positives[emotion])), *cells)
     console.print(grid)
+    console.print()
     notes = "Percent: mean over runs, below it the standard deviation. It tells the luck of the seed, not of the speakers."
     console.print(Text(notes, style="dim"))
 

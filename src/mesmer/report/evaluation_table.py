@@ -87,12 +87,14 @@ def interval_text(ends: Interval | None) -> str:
 
 def make_grid(title: str, columns: Sequence[str]) -> Grid:
     """Return a grid whose first column is text and whose others are numbers."""
-    grid = Grid(title=Text(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    grid = Grid(
+        title=Text(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=0, show_edge=False
+    )
     for number, name in enumerate(columns):
         if number:
-            grid.add_column(Text(name.replace(" ", "\n"), justify="right"), justify="right", min_width=4)
+            grid.add_column(Text(name.replace(" ", "\n"), justify="right"), justify="right", no_wrap=True)
         else:
-            grid.add_column(Text(name), no_wrap=True, overflow="ellipsis", min_width=10)
+            grid.add_column(Text(name), overflow="fold", min_width=10)  # the one that gives way
     return grid
 
 
@@ -104,6 +106,7 @@ def _print_averages(console: Console, table: Table) -> None:
         cells = [_cell(values[name], ends.get(name) if name in _WITH_INTERVALS else None) for name in HEADINGS]
         grid.add_row(Text(row.title), *cells, style="bold" if number == 0 else None)
     console.print(grid)
+    console.print()
 
 
 def _print_emotions(console: Console, table: Table) -> None:
@@ -116,6 +119,7 @@ def _print_emotions(console: Console, table: Table) -> None:
         limit = "" if first.thresholds is None else f"{first.thresholds[emotion]:.2f}"
         grid.add_row(Text(emotion), Text(str(table.positives[emotion])), Text(limit), *cells)
     console.print(grid)
+    console.print()
 
 
 def _print_f1(console: Console, table: Table) -> None:
@@ -123,6 +127,7 @@ def _print_f1(console: Console, table: Table) -> None:
     for emotion in table.emotions:
         grid.add_row(Text(emotion), *(Text(percent(row.per_emotion[emotion].f1)) for row in table.rows))
     console.print(grid)
+    console.print()
 
 
 def _print_one_answers(console: Console, table: Table) -> None:
@@ -132,6 +137,7 @@ def _print_one_answers(console: Console, table: Table) -> None:
         if row.one_answer is not None:
             grid.add_row(Text(row.title), *(Text(percent(value)) for value in row.one_answer.to_json().values()))
     console.print(grid)
+    console.print()
 
 
 def _print_confusion(console: Console, confusion: Confusion) -> None:
@@ -149,6 +155,7 @@ def _print_confusion(console: Console, confusion: Confusion) -> None:
             cells = [f"{100 * value:.0f}" for value in shares[i, part]]
             grid.add_row(Text(name), Text(str(confusion.totals[i])), *(Text(cell) for cell in cells))
         console.print(grid)
+    console.print()
 
 
 def _print_notes(console: Console, table: Table) -> None:
