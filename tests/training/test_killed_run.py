@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -21,6 +22,7 @@ from mesmer.config import ModelSettings, PrepareSettings, RunSettings, SparseSet
 from mesmer.dataset.prepare import prepare
 from mesmer.storage.hashes import sha256_file
 from mesmer.training.run import train_model
+from mesmer.training.settings_file import write_settings
 
 SETTINGS = RunSettings(
     model=ModelSettings(
@@ -80,6 +82,17 @@ def outcome(run: Path) -> dict[str, Any]:
 
 def with_train(**changes: Any) -> RunSettings:
     return replace(SETTINGS, train=replace(SETTINGS.train, **changes))
+
+
+def torchrun(data: Path, run: Path) -> subprocess.Popen[bytes]:
+    words = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--max-restarts", "3"]
+    words += ["--monitor-interval", "0.1", "-m", "--", "mesmer.cli.main", "train", "--data", str(data), "--run", str(run)]
+    words += ["--config", str(run.parent / "settings.yaml"), "--train.save_every_steps", "2"]
+    return subprocess.Popen([sys.executable, *words], stderr=subprocess.PIPE)
+
+
+def workers_of(process: subprocess.Popen[bytes]) -> list[int]:
+    return [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
 
 
 @pytest.fixture(scope="module")
@@ -145,12 +158,33 @@ def test_forty_kills_at_random_moments(data: Path, tmp_path: Path) -> None:
         wait_for_lines(run, until, process)
         time.sleep(draw.uniform(0, 0.05))
         if not process.is_alive():
+            assert process.exitcode == 0
             break
         process.kill()
         process.join()
         kills += 1
     assert kills == 40
     go_on(data, run, settings, None)
+    assert outcome(run) == outcome(tmp_path / "whole")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs /proc to find the processes of torchrun")
+def test_a_process_killed_under_torchrun_changes_nothing(data: Path, tmp_path: Path) -> None:
+    """torchrun ends the others and starts all anew; they go on by themselves, without --resume."""
+    write_settings(tmp_path / "settings.yaml", SETTINGS)
+    whole = torchrun(data, tmp_path / "whole")
+    assert whole.wait(300) == 0, whole.communicate()
+    run = tmp_path / "run"
+    process = torchrun(data, run)
+    for kill, until in enumerate((3, 9)):
+        end = time.monotonic() + 200
+        while lines(run) < until:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        os.kill(workers_of(process)[kill], signal.SIGKILL)
+    assert process.wait(300) == 0, process.communicate()
     assert outcome(run) == outcome(tmp_path / "whole")
 
 
