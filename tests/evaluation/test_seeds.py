@@ -26,7 +26,7 @@ def table(seed: int, size: int = 40, macs: float | None = 10.0) -> Table:
         thresholds_from="here",
     )
     return make_table(
-        name="test split",
+        name="test",
         truth=truth,
         answers=(answer,),
         prior=prior_of(labels, ("a", "b"), source="here"),

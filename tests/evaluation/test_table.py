@@ -46,7 +46,7 @@ PRIOR = Prior(shares={"anger": 0.2, "joy": 0.6}, source="counted on the training
 
 def table_of(**changes: Any) -> Table:
     given: dict[str, Any] = {
-        "name": "test split",
+        "name": "test",
         "truth": TRUTH,
         "answers": (answer("TAV", [[0.9, 0.2], [0.1, 0.8], [0.2, 0.7], [0.3, 0.9]]), answer("T", [[0.1, 0.1]] * 4)),
         "prior": PRIOR,

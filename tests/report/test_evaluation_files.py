@@ -46,7 +46,7 @@ def evaluation(seed: int = 0, *, single: bool = False, uncalibrated: bool = True
         thresholds_from="here",
     )
     table = make_table(
-        name="test split",
+        name="test",
         truth=truth,
         answers=(answer,),
         prior=prior_of(labels, EMOTIONS, source="here"),

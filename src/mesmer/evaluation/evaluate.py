@@ -113,7 +113,7 @@ def evaluate_model(
     answers = _model_answers(model, said, validation, thresholds)
     fingerprint = loaded.extra.get("data")
     table = make_table(
-        name=f"{split} split",
+        name=split,
         truth=truth,
         answers=answers,
         prior=_prior(dataset, truth),

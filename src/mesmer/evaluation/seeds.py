@@ -10,7 +10,7 @@ import numpy as np
 
 from mesmer.errors import DataError
 from mesmer.evaluation.measures import MICRO
-from mesmer.evaluation.table import Row, Table
+from mesmer.evaluation.table import Row, Table, title_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +57,11 @@ class SeedTable:
     warnings: tuple[str, ...]
     multiply_adds: Spread | None
     dense_multiply_adds: Spread | None
+
+    @property
+    def title(self) -> str:
+        """What was evaluated, for people: ``test split``."""
+        return title_of(self.name)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain types, ready for ``json.dumps``."""

@@ -16,6 +16,7 @@ from mesmer.evaluation.bootstrap import FEW_CLUSTERS, RESAMPLES, Intervals, draw
 from mesmer.evaluation.confusion import Confusion, OneAnswer, confusion, one_answer
 from mesmer.evaluation.measures import Measures, measure, per_emotion
 from mesmer.evaluation.trivial import Prior, trivial_answers
+from mesmer.records import SPLITS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +80,7 @@ class Table:
     """An evaluation on some utterances.
 
     Attributes:
-        name: what was evaluated: a split, or a file.
+        name: what was evaluated: a split (``test``), or a file.
         emotions: in order.
         positives: emotion -> utterances that carry it.
         utterances: how many there are.
@@ -119,6 +120,11 @@ class Table:
         raise DataError(f"the table has no row '{name}'", field="row")
 
     @property
+    def title(self) -> str:
+        """What was evaluated, for people: ``test split``."""
+        return title_of(self.name)
+
+    @property
     def caption(self) -> str:
         """What must be known to read the numbers, in sentences."""
         return " ".join(_caption(self))
@@ -142,6 +148,11 @@ class Table:
             "dense_multiply_adds": self.dense_multiply_adds,
             "caption": self.caption,
         }
+
+
+def title_of(name: str) -> str:
+    """Return the words for a split or a file."""
+    return f"{name} split" if name in SPLITS else name
 
 
 def make_table(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -71,7 +70,6 @@ def _check_names(values: Mapping[str, Any], emotions: Sequence[str], field: str)
 
 
 def _number(value: Any, low: float, high: float, field: str) -> float:
-    good = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not good or not math.isfinite(value) or not low <= value <= high:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:  # nan is not within
         raise ModelError(f"{value!r} is no number from {low:g} to {high:g}", field=field)
     return float(value)

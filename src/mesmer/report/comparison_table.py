@@ -42,7 +42,7 @@ def print_seeds(table: SeedTable, *, file: TextIO, width: int | None = None) -> 
     console = make_console(file, width)
     for warning in table.warnings:
         console.print(Text(f"warning: {warning}", style="bold"))
-    grid = make_grid(f"{table.name}: {table.utterances} utterances, {table.runs} runs", ["answer", *HEADINGS.values()])
+    grid = make_grid(f"{table.title}: {table.utterances} utterances, {table.runs} runs", ["answer", *HEADINGS.values()])
     for number, row in enumerate(table.rows):
         cells = [_spread(row.average[name]) for name in HEADINGS]
         grid.add_row(Text(row.title), *cells, style="bold" if number == 0 else None)

@@ -131,8 +131,8 @@ def _padded(numbers: Sequence[float], length: int) -> list[float | str]:
 
 def _notes(table: Table | SeedTable) -> str:
     if isinstance(table, SeedTable):
-        return f"{table.name}, {table.utterances} utterances, percent; mean and standard deviation over {table.runs} runs."
-    return f"{table.name}, {table.utterances} utterances, percent. {table.caption}"
+        return f"{table.title}, {table.utterances} utterances, percent; mean and standard deviation over {table.runs} runs."
+    return f"{table.title}, {table.utterances} utterances, percent. {table.caption}"
 
 
 def _markdown_grid(headings: list[str], rows: list[list[str]]) -> str:

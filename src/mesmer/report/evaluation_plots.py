@@ -96,7 +96,7 @@ def confusion_figure(evaluation: Evaluation) -> Figure:
 
 
 def _what(evaluation: Evaluation) -> str:
-    title, name = evaluation.answers[0].title, evaluation.table.name
+    title, name = evaluation.answers[0].title, evaluation.table.title
     return title if title == name else f"{title}, {name}"
 
 

@@ -99,7 +99,7 @@ def make_grid(title: str, columns: Sequence[str]) -> Grid:
 
 
 def _print_averages(console: Console, table: Table) -> None:
-    grid = make_grid(f"{table.name}: {table.utterances} utterances", ["answer", *HEADINGS.values()])
+    grid = make_grid(f"{table.title}: {table.utterances} utterances", ["answer", *HEADINGS.values()])
     for number, row in enumerate(table.rows):
         values = {**row.average.to_json(), "micro_f1": row.micro_f1}
         ends = {} if row.intervals is None else row.intervals.average
