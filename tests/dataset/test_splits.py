@@ -154,7 +154,34 @@ def test_sessions_are_those_of_the_ids() -> None:
 
 
 def test_every_rule_has_words() -> None:
-    for rule in ("given", "lists", "utterance", "leave-one-session-out:2", *(f"{name}:70/10/20" for name in RULES)):
+    drawn = ("random", "speaker", "dialogue", "video", "utterance", "speaker+dialogue")
+    for rule in ("given", "lists", "leave-one-session-out:2", *drawn, *(f"{name}:70/10/20" for name in RULES)):
         words = split_words(rule, 7)
         assert words != rule
-        assert ("seed 7" in words) == (rule.partition(":")[0] in ("random", "speaker", "dialogue", "video", "utterance"))
+        assert ("seed 7" in words) == (rule.partition(":")[0] in drawn)
+
+
+@given(st.lists(st.tuples(names, st.sampled_from("stuvwxyz") | st.none()), min_size=1, max_size=50), st.integers(0, 3))
+def test_who_talks_together_stays_together_where_that_can_be(rows: list[tuple[str, str | None]], seed: int) -> None:
+    made = [
+        Utterance(id=f"u{n}", corpus="c", media="x", speaker=who, dialogue=where) for n, (who, where) in enumerate(rows)
+    ]
+    groups: list[set[str]] = []  # of speakers and dialogues, joined until nothing joins any more
+    for who, where in rows:
+        new = {f"speaker {who}", *([f"dialogue {where}"] if where else [])}
+        touched = [group for group in groups if group & new]
+        groups = [group for group in groups if not group & new] + [new.union(*touched)]
+    found, rule = assign_splits(made, seed=seed)
+    speakers = len({who for who, _ in rows})
+    if len(groups) >= 3:
+        assert rule == ("speaker" if len(groups) == speakers else "speaker+dialogue")
+        for unit in ("speaker", "dialogue"):
+            homes: dict[str, set[str | None]] = {}
+            for u in found:
+                if getattr(u, unit):
+                    homes.setdefault(getattr(u, unit), set()).add(u.split)
+            assert all(len(home) == 1 for home in homes.values())
+    else:
+        assert rule == ("speaker" if speakers >= 3 else "utterance")
+    again, _ = assign_splits(made[::-1], seed=seed)
+    assert {u.id: u.split for u in again} == {u.id: u.split for u in found}

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from corpora.planted_faults import PLANTERS, TREES, Fault, colour_of, iemocap_tree, tone_of
-from corpora.raw_trees import IEMOCAP_TURNS, replace_once
+from corpora.raw_trees import IEMOCAP_TURNS, replace_once, write_ravdess
 from mesmer.cli.main import main
 from mesmer.corpora.id_lists import IN_NO_LIST, NOT_IN_CORPUS
 from mesmer.corpora.sources import SOURCES
@@ -275,6 +275,16 @@ def test_the_papers_own_lists_say_what_the_paper_does_not(
         splits = json.loads(capsys.readouterr().out)["splits"]
         assert tuple(splits[split]["utterances"] for split in SPLITS) == sizes
         assert splits["all"]["utterances"] == {"iemocap": 7380, "cmu_mosei": 20477}[corpus]
+
+
+def test_where_every_row_is_left_out_the_rules_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = write_ravdess(tmp_path / "raw")
+    for path in root.rglob("*-*"):
+        path.write_bytes(b"")
+    capsys.readouterr()
+    assert main(["prepare", "ravdess", str(root), str(tmp_path / "out")]) == 2
+    assert "every row is left out: the media file is empty (6); sung, not spoken (1)" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def folder_contents(folder: Path) -> dict[str, bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ from mesmer.dataset.choose import choose
 from mesmer.dataset.outlook import look_ahead
 from mesmer.dataset.prepare import prepare
 from mesmer.dataset.splits import SESSIONS, parse_split
+from mesmer.errors import DataError
 from mesmer.media.reader import MediaReader
 from mesmer.report.prepare_text import lists_text, outlook_text, packed_text, prepared_text
-from mesmer.training.progress import Counter
+from mesmer.training import progress
 
 UNPACKED = ".unpacked"
 """Archives are unpacked beside OUT, in a folder of its name with this ending."""
@@ -52,6 +54,10 @@ def prepare_corpus(kind: str, arguments: Any, settings: PrepareSettings) -> int:
         if arguments.dry_run:
             print(outlook_text(chosen, look_ahead(chosen.corpus, settings=settings, probe=reader.probe), out))
             return 0
+    if not chosen.corpus.utterances:
+        reasons = Counter(row.rule for row in chosen.corpus.left_out).most_common(3)
+        told = "; ".join(f"{rule} ({count:,})" for rule, count in reasons)
+        raise DataError(f"every row is left out: {told}", file=root, remedy="--dry-run tells all of it")
     prepare_and_tell(chosen.corpus, arguments, settings)
     if chosen.missing or chosen.unlisted:
         print(lists_text(chosen))
@@ -60,7 +66,7 @@ def prepare_corpus(kind: str, arguments: Any, settings: PrepareSettings) -> int:
 
 def prepare_and_tell(corpus: Corpus, arguments: Any, settings: PrepareSettings) -> None:
     """Prepare with the engine asked for, and print what stands there."""
-    with Counter("preparing", file=sys.stderr) as counter:
+    with progress.Counter("preparing", file=sys.stderr) as counter:
         prepare(
             corpus,
             arguments.out,

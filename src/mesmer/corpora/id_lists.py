@@ -92,7 +92,7 @@ def apply_id_lists(corpus: Corpus, lists: IdLists) -> ListedCorpus:
     """
     split_of = {name: split for split in SPLITS for name in lists.ids[split]}
     listed = tuple(replace(u, split=split_of[u.id]) for u in corpus.utterances if u.id in split_of)
-    if not listed:
+    if not listed and not any(row.id in split_of for row in corpus.left_out):
         example = lists.ids["train"][0]
         problem = f"no listed id, such as '{example}', is in the corpus '{corpus.name}'"
         raise DataError(problem, file=lists.files["train"].parent, field="id", remedy="are these lists of this corpus?")

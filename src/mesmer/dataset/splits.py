@@ -21,6 +21,7 @@ SHARES: Mapping[str, float] = {"train": 0.7, "valid": 0.1, "test": 0.2}
 """Share of the utterances that each split shall have, unless a rule says otherwise."""
 
 SESSIONS = "leave-one-session-out"
+COMPANY = "speaker+dialogue"
 LISTS = "lists"
 """The rule that is told of splits by lists of ids."""
 
@@ -121,8 +122,9 @@ def assign_splits(utterances: Sequence[Utterance], *, seed: int = 0) -> tuple[tu
     """Return the utterances, in their order, each with a split, and how it was chosen where nobody asked for a rule.
 
     Splits that the corpus gives stay (``given``). Else whole speakers are drawn from ``seed`` (``speaker``; someone unknown
-    counts as a speaker of one utterance), whole dialogues where no speaker is known, or single utterances (``utterance``)
-    where no split could have a unit of its own. The assignment does not depend on the order of the utterances.
+    counts as a speaker of one utterance), with those they share dialogues with where that leaves enough groups
+    (``speaker+dialogue``); whole dialogues where no speaker is known; or single utterances (``utterance``) where no split
+    could have a unit of its own. The assignment does not depend on the order of the utterances.
 
     Raises:
         DataError: some utterances have a split and some have none.
@@ -140,6 +142,10 @@ def assign_splits(utterances: Sequence[Utterance], *, seed: int = 0) -> tuple[tu
         groups = _groups(utterances, rule)
         if groups is not None:
             break
+    if rule == "speaker" and groups is not None:
+        together = _in_company(utterances, groups)
+        if together != groups and len(set(together.values())) >= len(SPLITS):
+            rule, groups = COMPANY, together
     if groups is None or len(set(groups.values())) < len(SPLITS):
         rule, groups = "utterance", {utterance.id: ("utterance", utterance.id) for utterance in utterances}
     chosen = _deal(Counter(groups.values()), SHARES, seed)
@@ -155,6 +161,7 @@ def split_words(rule: str, seed: int) -> str:
         LISTS: "those of lists of ids",
         "random": f"{drawn.replace('by random', 'by utterance')}: the same person may be in several of them",
         "utterance": f"{drawn}: the same person may be in several of them",
+        COMPANY: f"{drawn.replace('+', ' and ')}: who talks with whom stays together, nobody is in two of them",
         "speaker": f"{drawn}: nobody is in two of them",
         "dialogue": f"{drawn}: no dialogue is in two of them, the same person may be",
         "video": f"{drawn}: no media file is in two of them, the same person may be",
@@ -170,6 +177,24 @@ def _groups(utterances: Sequence[Utterance], unit: str) -> dict[str, tuple[str, 
     if not any(named.values()):
         return None
     return {name: (unit, group) if group else ("utterance", name) for name, group in named.items()}
+
+
+def _in_company(utterances: Sequence[Utterance], groups: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
+    """Return the groups with those joined whose utterances share a dialogue; each bears the first of its names."""
+    leader = {group: group for group in groups.values()}
+
+    def led_by(group: tuple[str, str]) -> tuple[str, str]:
+        while leader[group] != group:
+            leader[group] = group = leader[leader[group]]
+        return group
+
+    first: dict[str, tuple[str, str]] = {}
+    for utterance in utterances:
+        if utterance.dialogue:
+            group = groups[utterance.id]
+            one, other = sorted((led_by(group), led_by(first.setdefault(utterance.dialogue, group))))
+            leader[other] = one
+    return {name: led_by(group) for name, group in groups.items()}
 
 
 def _deal(sizes: Counter[tuple[str, str]], shares: Mapping[str, float], seed: int) -> dict[tuple[str, str], str]:
