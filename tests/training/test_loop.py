@@ -17,7 +17,7 @@ from mesmer.models.base import EmotionModel
 from mesmer.models.registry import build_model
 from mesmer.training.loop import train
 from mesmer.training.loss import positive_weights
-from mesmer.training.optimizer import make_optimizer
+from mesmer.training.optimizer import clip_gradient, make_optimizer
 from mesmer.training.progress import JsonLog
 from mesmer.training.state import Progress, load_progress, load_state, save_state
 from mesmer.training.team import Team
@@ -182,6 +182,24 @@ def test_text_rate_and_weight_decay(toy_model: EmotionModel) -> None:
         group = of[id(parameter)]
         assert group["lr"] == pytest.approx(1e-4 if name.startswith("text_encoder.") else 1e-3), name
         assert group["weight_decay"] == (0.2 if parameter.ndim > 1 else 0.0), name
+
+
+def test_the_gradient_is_scaled_down_to_its_bound() -> None:
+    def gradients(norm: float) -> list[torch.nn.Parameter]:
+        parts = [
+            torch.nn.Parameter(torch.zeros(3)),
+            torch.nn.Parameter(torch.zeros(2, 2)),
+            torch.nn.Parameter(torch.zeros(1)),
+        ]
+        for part in parts[:2]:  # the last has none
+            part.grad = torch.full_like(part, norm / 7**0.5)
+        return parts
+
+    for norm, bound, after in ((10.0, 2.0, 2.0), (1.0, 2.0, 1.0), (10.0, 0.0, 10.0)):
+        parts = gradients(norm)
+        assert float(clip_gradient(parts, bound)) == pytest.approx(norm)
+        total = sum(float(part.grad.square().sum()) for part in parts if part.grad is not None) ** 0.5
+        assert total == pytest.approx(after, rel=1e-5)
 
 
 def test_the_log_keeps_what_was_saved_and_drops_the_rest(tmp_path: Path) -> None:
