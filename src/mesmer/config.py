@@ -25,6 +25,8 @@ class PrepareSettings:
         face_margin: the crop is the detected square grown by this share of its side.
         min_face_px: smallest face side searched for, in pixels of the detection frame.
         detect_max_side_px: frames are shrunk to at most this long side before detection; crops come from the full frame.
+        search_every_frames: the whole picture is searched for faces in every so many sampled frames, and where a face is
+            lost; in the frames between, faces are looked for where they should be by now. 1 searches every frame.
         max_frame_side_px: frames are shrunk to at most this long side when decoded.
         silence_peak: a waveform whose peak stays at or below this is absent: silent.
     """
@@ -33,11 +35,14 @@ class PrepareSettings:
     face_margin: float = 0.15
     min_face_px: int = 40
     detect_max_side_px: int = 480
+    search_every_frames: int = 4
     max_frame_side_px: int = 1280
     silence_peak: float = 1e-4
 
     def __post_init__(self) -> None:
-        _positive(self, "frame_interval_s", "min_face_px", "detect_max_side_px", "max_frame_side_px")
+        _positive(
+            self, "frame_interval_s", "min_face_px", "detect_max_side_px", "search_every_frames", "max_frame_side_px"
+        )
         _between(self, 0.0, 2.0, "face_margin")
         _between(self, 0.0, 1.0, "silence_peak")
 

@@ -13,7 +13,7 @@ from mesmer.signals.crops import centre_square, crop_face
 from mesmer.signals.faces import FaceFollower, FaceTrack, crop_faces
 from mesmer.signals.mtcnn import Detections, FaceDetector
 
-SETTINGS = PrepareSettings(face_margin=0.0)
+SETTINGS = PrepareSettings(face_margin=0.0, search_every_frames=1)
 SIZE = (240, 320)
 
 
@@ -72,7 +72,7 @@ def test_crops_show_the_square_that_the_track_names() -> None:
         assert np.array_equal(face, crop_face(frame, box))
     assert track.warnings == ()
     assert track.people == 1
-    wide = crop_faces(clip, Told(told), settings=PrepareSettings(face_margin=0.5))
+    wide = crop_faces(clip, Told(told), settings=PrepareSettings(face_margin=0.5, search_every_frames=1))
     assert wide.boxes_px[0].tolist() == [20, 40, 140, 160]
 
 
@@ -147,7 +147,7 @@ def test_frames_may_come_in_any_portions() -> None:
 def test_detection_sees_small_frames_and_crops_come_from_the_full_ones() -> None:
     clip = frames(2, 480, 640)
     told = Told([[(20, 30, 50, 60)], [(20, 30, 50, 60)]])
-    track = crop_faces(clip, told, settings=PrepareSettings(face_margin=0.0, detect_max_side_px=160))
+    track = crop_faces(clip, told, settings=PrepareSettings(face_margin=0.0, detect_max_side_px=160, search_every_frames=1))
     assert told.shapes == [(120, 160, 3)] * 2
     assert track.boxes_px[0].tolist() == [80, 120, 200, 240]
     assert np.array_equal(track.faces[0], crop_face(clip[0], track.boxes_px[0]))

@@ -1,6 +1,7 @@
 """One face per clip, the same person from frame to frame, as 48x48 crops.
 
-Each crop is one of three: *seen* (the detector found the face), *interpolated* (a short gap between two sightings; the box
+The whole frame is searched now and then; in between a face is looked for where it should be by now, and all over again where
+it is lost. Each crop is one of three: *seen* (the detector found the face), *interpolated* (a short gap between two sightings; the box
 moves evenly from one to the other), or the *centre of the frame*, where the followed face is nowhere to be found. Only the
 last says ``found = False``.
 """
@@ -54,7 +55,7 @@ class FaceFollower:
 
     Args:
         detector: finds the faces; its ``min_face_px`` is in pixels of the frame as shrunk for detection.
-        settings: margin of the crops, size of the frames for detection.
+        settings: margin of the crops, size of the frames for detection, how often the whole frame is searched.
     """
 
     def __init__(self, detector: FaceDetector, *, settings: PrepareSettings) -> None:
@@ -67,9 +68,29 @@ class FaceFollower:
 
     def add(self, frames: Sequence[NDArray[np.uint8]]) -> None:
         """Take in the next frames, uint8 (H, W, 3) RGB, in time order."""
+        first, every = self._tracker.step, self._settings.search_every_frames
+        due = [i for i in range(len(frames)) if (first + i) % every == 0]
+        searched = dict(zip(due, self._searched([frames[i] for i in due]), strict=True))
+        for i, frame in enumerate(frames):
+            self._add(frame, searched[i] if i in searched else self._followed(frame))
+
+    def _searched(self, frames: Sequence[NDArray[np.uint8]]) -> list[Detections]:
+        """Return the faces of whole frames."""
         small = [shrunk(frame, self._settings.detect_max_side_px) for frame in frames]
-        for frame, less, found in zip(frames, small, self._detector.detect(small), strict=True):
-            self._add(frame, found.scaled(frame.shape[1] / less.shape[1], frame.shape[0] / less.shape[0]))
+        return [
+            found.scaled(frame.shape[1] / less.shape[1], frame.shape[0] / less.shape[0])
+            for frame, less, found in zip(frames, small, self._detector.detect(small), strict=True)
+        ]
+
+    def _followed(self, frame: NDArray[np.uint8]) -> Detections:
+        """Return the faces of the frame before where they are now; all of the frame if one of them is lost or none was."""
+        tracks = self._tracker.just_seen
+        if tracks:
+            expected = np.stack([track.expected(self._tracker.step) for track in tracks])
+            found = self._detector.detect_near(frame, expected)
+            if self._tracker.follows(tracks, found):
+                return found
+        return self._searched([frame])[0]
 
     def finish(self) -> FaceTrack:
         """Return the track of the longest and largest face."""

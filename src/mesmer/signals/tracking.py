@@ -96,6 +96,15 @@ class Tracker:
         self.step += 1
         return seen
 
+    @property
+    def just_seen(self) -> list[Track]:
+        """Who was seen in the last frame."""
+        return [track for track in self.tracks if track.steps[-1] == self.step - 1]
+
+    def follows(self, tracks: Sequence[Track], detections: Detections) -> bool:
+        """Whether each of these people is among the detections of the next frame."""
+        return len(dict(self._pairs(tracks, detections.boxes_px))) == len(tracks)
+
     def _pairs(self, live: Sequence[Track], boxes: NDArray[np.float32]) -> Iterable[tuple[int, Track]]:
         """Yield (detection, track) for every detection that is a face seen before."""
         if not live or not len(boxes):
