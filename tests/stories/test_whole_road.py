@@ -99,9 +99,35 @@ def test_the_table_carries_every_row(road: Road, capsys: pytest.CaptureFixture[s
     valid = answer(capsys, "evaluate", str(road.run), "--data", str(road.data), "--split", "valid", "--batch-size", "3")
     history = json.loads((road.run / "history.json").read_text())
     assert valid["rows"][0]["average"]["f1"] == pytest.approx(history["best_f1"])
+    assert config["calibration"].keys() == config["unsure_margins"].keys() == thresholds_of(told).keys()
+    assert told["warnings"] == []  # strangers, and the dataset it was trained on
+    assert "fitted on these very utterances" in valid["warnings"][0]
     # And without --json it is a table for people.
     assert main(["evaluate", str(road.run), "--data", str(road.data)]) == 0
     assert "answer none" in capsys.readouterr().out
+
+
+def thresholds_of(told: dict[str, Any]) -> dict[str, float]:
+    found = told["rows"][0]["thresholds"]
+    assert isinstance(found, dict)
+    return found
+
+
+def test_runs_are_compared_averaged_and_written_as_scores(
+    road: Road, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("evaluate", str(road.run), "--data", str(road.data), "--resamples", "50")
+    saved = tmp_path / "scores.csv"
+    same = answer(capsys, *words, "--against", str(road.run / "model"), "--save-scores", str(saved))
+    assert {one["difference"] for one in same["against"]["average"].values()} == {0.0}
+    seeds = answer(capsys, "evaluate", str(road.run), *words[1:])
+    assert {spread["deviation"] for spread in seeds["seeds"]["rows"][0]["average"].values()} == {0.0}
+    # What was written as scores, judged with the stored thresholds, gives the same numbers.
+    limits = tmp_path / "thresholds.json"
+    limits.write_text(json.dumps(thresholds_of(same)))
+    again = answer(capsys, "evaluate", "--scores", str(saved), "--thresholds", str(limits), "--resamples", "50")
+    assert again["rows"][0]["average"] == same["rows"][0]["average"]
+    assert again["rows"][0]["intervals"] == same["rows"][0]["intervals"]
 
 
 def test_an_unseen_clip_is_read(road: Road, capsys: pytest.CaptureFixture[str]) -> None:
@@ -166,7 +192,7 @@ def test_two_runs_with_one_seed_are_bit_equal_and_a_resumed_one_too(
     monkeypatch.setattr(run_module, "save_state", real)
     torch.rand(7)  # whatever this process drew meanwhile
     assert road.train(again, "--resume") == 0
-    for name in ("model/model.safetensors", "history.json", "settings.yaml"):
+    for name in ("model/model.safetensors", "model/config.json", "history.json", "settings.yaml"):
         assert (again / name).read_bytes() == (road.run / name).read_bytes(), name
     drop = ("seconds", "utterances_per_s")
     logs = [
