@@ -82,3 +82,29 @@ def test_a_person_is_told_the_same(clip: Path, loaded: LoadedModel) -> None:
         assert f"{probability:.2f} (threshold {told.thresholds[name]:.2f})" in text
     assert text.count("*") == len(told.decisions)
     assert "note: text absent: no text" in text
+
+
+def test_calibration_and_doubt_are_those_stored(clip: Path, loaded: LoadedModel) -> None:
+    plain = mesmer.predict(clip, model=loaded)
+    assert plain.unsure == []
+    assert set(plain.offsets.values()) == {0.0}
+    emotions = list(plain.probabilities)
+    before = loaded.model.calibration
+    try:
+        loaded.model.calibration = {name: {"temperature": 2.0, "offset": -0.1 * i} for i, name in enumerate(emotions)}
+        loaded.model.unsure_margins = {name: 100.0 * (i % 2) for i, name in enumerate(emotions)}
+        told = mesmer.predict(clip, model=loaded)
+    finally:
+        loaded.model.calibration, loaded.model.unsure_margins = before, dict.fromkeys(emotions, 0.0)
+    for i, name in enumerate(emotions):
+        log_odds = np.log(plain.probabilities[name] / (1 - plain.probabilities[name]))
+        assert told.probabilities[name] == pytest.approx(1 / (1 + np.exp(-(log_odds / 2 - 0.1 * i))))
+        shares = sum(share[name] for share in told.modality_shares.values())
+        assert shares + told.offsets[name] == pytest.approx(log_odds / 2 - 0.1 * i, abs=1e-5)
+    assert told.unsure == emotions[1::2]
+    reached = {name for name in emotions if told.probabilities[name] >= told.thresholds[name]}
+    assert set(told.decisions) == reached
+    file = io.StringIO()
+    print_prediction(told, file=file)
+    assert file.getvalue().count(" unsure") == len(told.unsure)
+    assert told.to_json()["unsure"] == told.unsure

@@ -14,6 +14,7 @@ import torch
 from mesmer.config import ModelSettings, TextSettings
 from mesmer.errors import DataError
 from mesmer.evaluation.answers import Answer, Truth, thresholded
+from mesmer.evaluation.evaluate import subset_title, subsets_of
 from mesmer.evaluation.predictions import SUBSETS, answer_split, show_only
 from mesmer.evaluation.table import Resampling, Table, make_table
 from mesmer.evaluation.trivial import TRIVIAL, Prior, prior_of, trivial_answers
@@ -216,3 +217,17 @@ def test_what_cannot_be_answered_is_refused(batch: Batch) -> None:
     for subset in ("X", "", "Tt"):
         with pytest.raises(DataError, match="no subset"):
             show_only(batch, subset)
+
+
+@pytest.mark.parametrize(
+    ("modalities", "titles"),
+    [
+        ("TAV", ["text + audio + visual", "text alone", "audio alone", "visual alone"]),
+        ("TV", ["text + visual", "text alone", "visual alone"]),
+        ("A", ["audio alone"]),
+    ],
+)
+def test_rows_are_of_the_modalities_that_the_model_has(modalities: str, titles: list[str]) -> None:
+    settings = ModelSettings(emotions=EMOTIONS, modalities=modalities, width=2, feature_width=8)
+    model = build_model(settings, tokenizer_size=20)
+    assert [subset_title(subset) for subset in subsets_of(model)] == titles
