@@ -1,9 +1,9 @@
 """One face per clip, the same person from frame to frame, as 48x48 crops.
 
-The whole frame is searched now and then; in between a face is looked for where it should be by now, and all over again where
-it is lost. Each crop is one of three: *seen* (the detector found the face), *interpolated* (a short gap between two sightings; the box
-moves evenly from one to the other), or the *centre of the frame*, where the followed face is nowhere to be found. Only the
-last says ``found = False``.
+The whole frame is searched now and then; in between a face is looked for where it should be by now, and in the whole frame
+again where it is lost. Each crop is one of three: *seen* (the detector found the face), *interpolated* (a short gap between
+two sightings; the box moves evenly from one to the other), or the *centre of the frame*, where the followed face is nowhere
+to be found. Only the last says ``found = False``.
 """
 
 from __future__ import annotations
