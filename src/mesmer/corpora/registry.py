@@ -28,7 +28,7 @@ CORPORA: Mapping[str, Callable[..., Corpus]] = {
 """Name -> reader. A reader takes the folder of the corpus (``folder``: the manifest) and its own keyword options."""
 
 
-def read_corpus(name: str, source: str | Path, **options: Any) -> Corpus:
+def read_corpus(name: str, source: str | Path, /, **options: Any) -> Corpus:
     """Read a corpus by name.
 
     Args:
