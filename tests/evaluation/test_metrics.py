@@ -27,13 +27,13 @@ def test_metrics_agree_with_scikit_learn() -> None:
     empty_classes = 0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # scikit-learn warns where a class is empty; the value is what counts here
-        for truth, said in random_tables(1000, seed=1):
+        for truth, said in random_tables(500, seed=1):
             scores = score_emotion(truth, said)
             assert scores.accuracy == pytest.approx(accuracy_score(truth, said), abs=1e-12)
             assert scores.f1 == pytest.approx(f1_score(truth, said, zero_division=0), abs=1e-12)
             assert scores.weighted_accuracy == pytest.approx(balanced_accuracy_score(truth, said), abs=1e-12)
             empty_classes += truth.all() or not truth.any()
-    assert empty_classes > 200
+    assert empty_classes > 100
 
 
 def test_weighted_accuracy_is_the_papers_formula() -> None:
