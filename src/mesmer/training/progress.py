@@ -87,8 +87,8 @@ class Screen:
         self._steps, self._first_step = epochs * steps_per_epoch, done_steps
         self._utterances, self._start = 0, time.monotonic()
         if self._console.is_terminal:
-            columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[now]}"))
-            self._bar = Progress(*columns, TimeRemainingColumn(), TextColumn("left at most"), console=self._console)
+            columns = (TextColumn("training"), BarColumn(10), MofNCompleteColumn(), TextColumn("{task.fields[now]}"))
+            self._bar = Progress(*columns, TimeRemainingColumn(), TextColumn("left"), console=self._console)
             self._task = self._bar.add_task("", total=self._steps, completed=done_steps, now="")
             self._bar.start()
 
@@ -96,7 +96,7 @@ class Screen:
         self._utterances += facts["utterances"]
         if self._bar:
             speed = self._utterances / (time.monotonic() - self._start)
-            now = f"loss {facts['loss']:.3f}, rate {facts['learning_rate']:.1e}, {speed:.1f} utterances/s,"
+            now = f"loss {facts['loss']:.3f}, rate {facts['learning_rate']:.1e}, {speed:.1f}/s,"
             self._bar.update(self._task, completed=facts["step"], now=now)
 
     def epoch(self, facts: dict[str, Any]) -> None:
