@@ -19,6 +19,7 @@ _PUBLIC = {
     "Prediction": "mesmer.records",
     "load_model": "mesmer.models",
     "predict": "mesmer.analysis",
+    "explain": "mesmer.explain",
 }
 
 __all__ = ["__version__", *_PUBLIC]
@@ -26,7 +27,8 @@ __all__ = ["__version__", *_PUBLIC]
 
 def __getattr__(name: str) -> Any:
     if name in _PUBLIC:
-        return getattr(import_module(_PUBLIC[name]), name)
+        module = import_module(_PUBLIC[name])
+        return module if module.__name__ == f"{__name__}.{name}" else getattr(module, name)  # a room that can be called
     raise AttributeError(f"module 'mesmer' has no attribute {name!r}")
 
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 import mesmer
-from mesmer.cli import audit, evaluate, features, predict, prepare, train
+from mesmer.cli import audit, evaluate, explain, features, predict, prepare, train
 from mesmer.cli.parser import Parser
 from mesmer.errors import ConfigError, MesmerError, suggest
 
@@ -22,6 +22,7 @@ COMMANDS = {
     "train": train,
     "evaluate": evaluate,
     "predict": predict,
+    "explain": explain,
 }
 
 _HELP = "Which emotions are expressed in a video, from face, voice and words together."
