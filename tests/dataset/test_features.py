@@ -21,6 +21,7 @@ import torch
 from made_parts import contents, made_corpus, made_parts, same_clip
 
 from mesmer.config import FeatureSettings, MelSettings, PrepareSettings
+from mesmer.dataset import feature_pieces
 from mesmer.dataset import features as features_module
 from mesmer.dataset.feature_files import FACTS_FILE, PIECE_ROWS, features_folder
 from mesmer.dataset.features import feature_statistics, make_features
@@ -150,7 +151,7 @@ def _alive_in(group: int) -> bool:
 
 
 def test_finished_features_are_not_made_again(dataset: PreparedDataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(features_module, "clip_features", lambda *_, **__: pytest.fail("made again"))
+    monkeypatch.setattr(feature_pieces, "clip_features", lambda *_, **__: pytest.fail("made again"))
     before = contents(dataset.folder)
     make_features(dataset, SETTINGS)
     make_features(dataset, replace(SETTINGS, glove="elsewhere.txt"))  # where files lie makes no difference
@@ -328,6 +329,8 @@ def test_gloves_file_stays_with_the_user(tmp_path: Path, monkeypatch: pytest.Mon
     file.write_text("words 1 2\nnumber 3 5\n")
     with pytest.raises(StaleDatasetError, match="other word vectors"):
         load_resources(settings, tmp_path)
+    with pytest.raises(StaleDatasetError, match="another file of word vectors"):
+        make_features(prepared, settings)
     file.unlink()
     with pytest.raises(ConfigError, match="no such file of word vectors"):
         load_resources(settings, tmp_path)

@@ -9,18 +9,17 @@ import fcntl
 import json
 import multiprocessing
 import os
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from multiprocessing.connection import wait
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import safe_open
 
 from mesmer.config import FeatureSettings
 from mesmer.config_dict import to_dict
@@ -35,42 +34,28 @@ from mesmer.dataset.feature_files import (
     read_facts,
     write_facts,
 )
+from mesmer.dataset.feature_pieces import (
+    FeaturePiece,
+    FeatureWork,
+    PieceMaker,
+    begin_process,
+    make_in_process,
+    stands,
+)
 from mesmer.dataset.prepared import PreparedDataset, PreparedSplit
-from mesmer.errors import ConfigError, DataError, MesmerError, StaleDatasetError
+from mesmer.errors import ConfigError, MesmerError, StaleDatasetError
 from mesmer.records import MODALITIES, SPLITS
-from mesmer.signals.handcrafted.clip_features import VERSION, clip_features
-from mesmer.signals.handcrafted.resources import FeatureResources, load_resources, make_resources
+from mesmer.signals.handcrafted.clip_features import VERSION
+from mesmer.signals.handcrafted.resources import FeatureResources, make_resources
 from mesmer.signals.handcrafted.words import unknown_share
 from mesmer.storage.atomic import plain_error, remove_leftovers, write_json
 from mesmer.storage.hashes import sha256_bytes, sha256_file
-from mesmer.storage.paths import safe_join
 from mesmer.storage.reading import read_json
-from mesmer.storage.weights import load_metadata, save_tensors
 
 PLAN_FILE, LOCK_FILE = "plan.json", "lock"
 SMALLEST_DEVIATION = 1e-6
 
 Statistics = dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Piece:
-    """One piece to be made: which rows of which split, and the plan it belongs to."""
-
-    split: str
-    number: int
-    rows: range
-    plan: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Work:
-    """What a process needs to make pieces. ``media`` is the corpus's folder, for OpenFace."""
-
-    dataset: Path
-    folder: Path
-    settings: FeatureSettings
-    media: Path | None
 
 
 def make_features(
@@ -97,18 +82,23 @@ def make_features(
     opened = dataset if isinstance(dataset, PreparedDataset) else PreparedDataset.open(dataset)
     folder = features_folder(opened.folder, settings)
     if (folder / FACTS_FILE).is_file():
-        check_facts(read_facts(folder), folder, dataset=opened.fingerprint, settings=settings)
+        facts = read_facts(folder)
+        check_facts(facts, folder, dataset=opened.fingerprint, settings=settings)
+        if settings.text == "glove" and settings.glove:
+            _check_words(folder, facts, make_resources(settings, train_texts=()))
         return FeatureFiles.open(opened.folder, settings, fingerprint=opened.fingerprint)
     resources = make_resources(settings, train_texts=opened.split("train").texts)
     with _locked(folder):
         plan = _plan(folder, opened, settings, resources)
         pieces = [
-            _Piece(split=split, number=first // PIECE_ROWS, rows=range(first, min(first + PIECE_ROWS, rows)), plan=plan)
+            FeaturePiece(
+                split=split, number=first // PIECE_ROWS, rows=range(first, min(first + PIECE_ROWS, rows)), plan=plan
+            )
             for split in SPLITS
             if (rows := len(opened.split(split)))
             for first in range(0, rows, PIECE_ROWS)
         ]
-        work = _Work(dataset=opened.folder, folder=folder, settings=settings, media=media)
+        work = FeatureWork(dataset=opened.folder, folder=folder, settings=settings, media=media)
         _make_all(pieces, work, workers, progress)
         _finish(folder, opened, settings, resources, pieces)
     return FeatureFiles.open(opened.folder, settings, fingerprint=opened.fingerprint)
@@ -134,6 +124,16 @@ def feature_statistics(split: PreparedSplit) -> Statistics:
         still = deviation <= SMALLEST_DEVIATION * np.maximum(np.abs(mean), 1.0)
         found[name] = mean.astype(np.float32), np.where(still, 1.0, deviation).astype(np.float32)
     return found
+
+
+def _check_words(folder: Path, facts: FeatureFacts, resources: FeatureResources) -> None:
+    if facts.words != resources.words.identity:
+        raise StaleDatasetError(
+            "these features were made with another file of word vectors",
+            file=folder,
+            field="words",
+            remedy=f"name that file, or delete {folder} to make them anew",
+        )
 
 
 @contextmanager
@@ -178,9 +178,11 @@ def _plan(folder: Path, dataset: PreparedDataset, settings: FeatureSettings, res
     return sha256_bytes(json.dumps(plan, sort_keys=True).encode())
 
 
-def _make_all(pieces: list[_Piece], work: _Work, workers: int, progress: Callable[[int, int], None] | None) -> None:
+def _make_all(
+    pieces: list[FeaturePiece], work: FeatureWork, workers: int, progress: Callable[[int, int], None] | None
+) -> None:
     """Make the pieces that are not there yet."""
-    missing = [piece for piece in pieces if not _stands(piece, work)]
+    missing = [piece for piece in pieces if not stands(piece, work)]
     total, left = sum(len(piece.rows) for piece in pieces), sum(len(piece.rows) for piece in missing)
 
     def done(rows: int) -> None:
@@ -196,15 +198,15 @@ def _make_all(pieces: list[_Piece], work: _Work, workers: int, progress: Callabl
         threads = torch.get_num_threads()
         torch.set_num_threads(1)  # sums in another order would change the last bits
         try:
-            maker = _Maker(work)
+            maker = PieceMaker(work)
             for piece in missing:
                 done(maker.make(piece))
         finally:
             torch.set_num_threads(threads)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(missing)), context, initializer=_begin, initargs=(work,)) as pool:
-        waiting = [pool.submit(_make, piece) for piece in missing]
+    with ProcessPoolExecutor(min(workers, len(missing)), context, initializer=begin_process, initargs=(work,)) as pool:
+        waiting = [pool.submit(make_in_process, piece) for piece in missing]
         try:
             for one in as_completed(waiting):
                 done(one.result())
@@ -216,91 +218,16 @@ def _make_all(pieces: list[_Piece], work: _Work, workers: int, progress: Callabl
             pool.shutdown(cancel_futures=True)
 
 
-class _Maker:
-    """Makes pieces, one after another."""
-
-    def __init__(self, work: _Work) -> None:
-        self._work = work
-        self._dataset = PreparedDataset.open(work.dataset)
-        self._resources = load_resources(work.settings, work.folder)
-
-    def make(self, piece: _Piece) -> int:
-        """Write a piece; return how many utterances it holds."""
-        split = self._dataset.split(piece.split)
-        found = [self._features(split, row) for row in piece.rows]
-        tensors = {}
-        for name in MODALITIES:
-            starts = np.cumsum([0, *(len(features[name]) for features in found)], dtype=np.int64)
-            tensors[name] = torch.from_numpy(np.concatenate([features[name] for features in found]))
-            tensors[f"{name}_starts"] = torch.from_numpy(starts)
-        ids = "\n".join(split.ids[row] for row in piece.rows)
-        metadata = {"plan": piece.plan, "ids": ids}
-        save_tensors(self._work.folder / piece_name(piece.split, piece.number), tensors, metadata)
-        return len(piece.rows)
-
-    def _features(self, split: PreparedSplit, row: int) -> dict[str, NDArray[np.float32]]:
-        clip, settings = split[row], self._work.settings
-        media, start_s = None, 0.0
-        if settings.visual == "openface" and not settings.openface:
-            if self._work.media is None:
-                raise ConfigError(
-                    "where the media lie is not known",
-                    field="--media",
-                    remedy="name the corpus's folder, or a folder of OpenFace's CSV files with features.openface",
-                )
-            name, start_s = split.source_of(row)
-            media = safe_join(self._work.media, name)
-        features = clip_features(clip, settings, self._resources, media=media, start_s=start_s)
-        for name, values in features.items():
-            if not np.isfinite(values).all():
-                raise DataError(
-                    f"a {name} feature is not a finite number", file=split.folder, field=f"utterance {clip.id!r}"
-                )
-        return features
-
-
-_maker: _Maker
-
-
-def _begin(work: _Work) -> None:
-    """Begin a process that makes pieces; it ends when its parent is gone."""
-    global _maker
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-    torch.set_num_threads(1)
-    _maker = _Maker(work)
-
-
-def _make(piece: _Piece) -> int:
-    return _maker.make(piece)
-
-
-def _stands(piece: _Piece, work: _Work) -> bool:
-    """Return whether the piece is on the disk, whole and of this plan."""
-    try:
-        return load_metadata(work.folder / piece_name(piece.split, piece.number)).get("plan") == piece.plan
-    except MesmerError:
-        return False
-
-
 def _finish(
     folder: Path,
     dataset: PreparedDataset,
     settings: FeatureSettings,
     resources: FeatureResources,
-    pieces: list[_Piece],
+    pieces: list[FeaturePiece],
 ) -> None:
     """Write down what was made."""
     names = [piece_name(piece.split, piece.number) for piece in pieces]
     steps: dict[str, int] = dict.fromkeys(MODALITIES, 0)
-    from safetensors import safe_open
-
     for name in names:
         with safe_open(folder / name, framework="np") as opened:
             for modality in MODALITIES:
