@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -85,10 +86,13 @@ def _convert(file: Path, folder: Path, width: int) -> None:
     with _opened(file, width) as lines, (folder / "vectors.f32").open("wb") as out:
         for block in _blocks(lines):
             digest.update(b"".join(block))
-            rows = np.empty((len(block), width), dtype=np.float32)
-            for number, line in enumerate(block):
-                word, rows[number] = _entry(line, width, file, len(words) + 1)
-                words.append(word)
+            rows = _vectors(block, width)
+            if rows is None:  # something is wrong, or a word holds a space: line by line, to say which or to cut it right
+                entries = [_entry(line, width, file, len(words) + 1 + place) for place, line in enumerate(block)]
+                words += [word for word, _ in entries]
+                rows = np.stack([vector for _, vector in entries])
+            else:
+                words += [line.split(b" ", 1)[0].decode("utf-8", "replace") for line in block]
             if not np.isfinite(rows).all():
                 bad = len(words) - len(block) + 1 + int(np.flatnonzero(~np.isfinite(rows).all(axis=1))[0])
                 raise DataError("a number is not finite", file=file, field=f"line {bad}")
@@ -98,6 +102,20 @@ def _convert(file: Path, folder: Path, width: int) -> None:
     if not words:
         raise DataError("the file is empty", file=file, remedy="give a file of word vectors")
     write_json(folder / "table.json", {"sha256": digest.hexdigest(), "words": words})
+
+
+def _vectors(block: list[bytes], width: int) -> NDArray[np.float32] | None:
+    """Return the vectors of lines that are each one word and its numbers; None where a line is anything else."""
+    if any(line.count(b" ") != width or line.startswith(b" ") for line in block):
+        return None
+    numbers = b" ".join(line.rstrip(b"\r\n").split(b" ", 1)[1] for line in block)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DeprecationWarning)  # what numpy says of text that is no number
+        try:
+            found = np.fromstring(numbers, dtype=np.float32, sep=" ")
+        except (ValueError, DeprecationWarning):
+            return None
+    return found.reshape(len(block), width) if len(found) == len(block) * width else None
 
 
 def _entry(line: bytes, width: int, file: Path, number: int) -> tuple[str, NDArray[np.float32]]:
