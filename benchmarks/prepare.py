@@ -1,7 +1,8 @@
-"""How fast video is prepared: seconds of video per second by stage, with workers, and beside searching all frames in full.
+"""How fast video is prepared: seconds of video per second by stage, with workers, beside searching every frame in full.
 
-``python benchmarks/prepare.py [FILE ...] [--rounds 3] [--workers 1 2] [--json OUT]``; without files a small synthetic corpus
-is made. Stages are measured one after the other within each round, so that a busy machine slows all alike; medians of rounds.
+``python benchmarks/prepare.py [FILE ...] [--rounds 3] [--workers 1 2] [--json OUT]``; without files a small synthetic
+corpus is made. Stages are measured one after the other within each round, so that a busy machine slows all alike; medians
+of rounds.
 """
 
 from __future__ import annotations
