@@ -2,8 +2,8 @@
 
 The first: the picture shows each emotion once, one after the other; the sound sets in with the one that counts. "When" is
 in the sound alone and "what" in the picture alone, and either alone says nothing: every emotion is as likely as any other.
-So logits that are a sum of one part per modality are best where they are constant (the loss is convex in the parts, and at the
-constant neither part's derivative is left), and cost log 2 with two emotions: chance, provably.
+So logits that are a sum of a part per modality are best where they are constant (the loss is convex in the parts, and at
+the constant neither part's derivative is left), and cost log 2 with two emotions: chance, provably.
 
 That is what decides who can do it. MulT sees across. LF-TRANS as published with the paper adds up logits and cannot,
 however it is trained; with the states side by side (``late_fusion: concatenation``) it can.
