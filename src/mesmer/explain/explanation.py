@@ -131,6 +131,7 @@ class Explanation:
                 name: {
                     "method": parts.method,
                     "empty": by_emotion(parts.empty),
+                    "missing": by_emotion(parts.missing),
                     "shares": [by_emotion(step) for step in parts.steps],
                 }
                 for name, parts in self.steps.items()

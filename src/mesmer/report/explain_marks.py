@@ -23,7 +23,7 @@ from scipy.ndimage import gaussian_filter
 from mesmer.config import SAMPLE_RATE_HZ, MelSettings
 from mesmer.storage.atomic import write_bytes
 
-MARK = np.array([213, 94, 0]) / 255  # vermillion
+MARK = np.array([213, 94, 0]) / 255  # vermilion
 MARK_SHARE = 0.62
 COLOURS = {"text": "#0072B2", "audio": "#E69F00", "visual": "#009E73", "offset": "#999999"}
 HATCHES = {"text": "", "audio": "////", "visual": "....", "offset": "xxxx"}
