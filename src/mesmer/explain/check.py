@@ -15,13 +15,14 @@ from mesmer.dataset.prepared import PreparedDataset, PreparedSplit
 from mesmer.errors import ConfigError, DataError, ModelError
 from mesmer.evaluation.bootstrap import RESAMPLES, Interval, clusters_of, draw, percentiles
 from mesmer.evaluation.predictions import turned_to
+from mesmer.explain.evidence import occlude_evidence
 from mesmer.explain.faithfulness import ORDERS, Curves, area, curves_of
 from mesmer.explain.ground_truth import Evidence, score_split
 from mesmer.explain.pointing import MapScores, Pointing, random_trace, summarise
 from mesmer.explain.redraw import Redrawer
 from mesmer.explain.sanity import PARTS, Likeness, likeness, redrawn
 from mesmer.explain.seeing import SEEN, Seen, batch_of, end_to_end
-from mesmer.explain.truth import read_truths
+from mesmer.explain.truth import Truth, read_truths
 from mesmer.models.end_to_end import EndToEndModel
 from mesmer.models.loading import LoadedModel
 from mesmer.records import Clip
@@ -45,6 +46,9 @@ class Check:
         sanity: modality -> what was drawn anew -> ``rank``, ``overlap``, ``chance``.
         agreement: modality -> the same between two runs, mean over all pairs; empty with one run.
         pointing: modality and truth -> mask -> the pointing game; empty where the truth is not known.
+        evidence: share of the clips with evidence in the face on which blurring it moves the score more than blurring as
+            much at any other place; None where the truth is not known.
+        evidence_clips: how many those are.
     """
 
     utterances: int
@@ -56,6 +60,8 @@ class Check:
     sanity: Mapping[str, Mapping[str, Mapping[str, Known]]]
     agreement: Mapping[str, Mapping[str, Known]] = field(default_factory=dict)
     pointing: Mapping[str, Mapping[str, Pointing]] = field(default_factory=dict)
+    evidence: Known | None = None
+    evidence_clips: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return plain types, ready for ``json.dumps``."""
@@ -68,6 +74,8 @@ class Check:
             "kept": _plain(self.kept),
             "sanity": _plain(self.sanity),
             "agreement": _plain(self.agreement),
+            "evidence": None if self.evidence is None else _plain({"share": self.evidence})["share"],
+            "evidence_clips": self.evidence_clips,
             "pointing": {
                 name: {mask: one.to_json() for mask, one in masks.items()} for name, masks in self.pointing.items()
             },
@@ -128,7 +136,7 @@ def check_explanations(
             runs=len(models),
             top_p=networks[0].top_p,
             **gathered.summary(seed=seed),
-            pointing=_pointing(models, networks, chosen, data=Path(data), seed=seed),
+            **_held_against_truth(models, networks, chosen, rows, data=Path(data), seed=seed),
         )
     finally:
         for network, value in zip(networks, before, strict=True):
@@ -226,15 +234,46 @@ def mean_of(values: NDArray[np.float64], speakers: Sequence[str | None], *, seed
     return float(values.mean()), percentiles((drawn @ sums) / (drawn @ sizes))
 
 
-def _pointing(
-    models: Sequence[LoadedModel], networks: Sequence[EndToEndModel], split: PreparedSplit, *, data: Path, seed: int
-) -> dict[str, dict[str, Pointing]]:
-    """The pointing game where the truth is known: by the parts of the face, by the pixels that changed, and in sound."""
+def _held_against_truth(
+    models: Sequence[LoadedModel],
+    networks: Sequence[EndToEndModel],
+    split: PreparedSplit,
+    rows: Sequence[int],
+    *,
+    data: Path,
+    seed: int,
+) -> dict[str, Any]:
+    """The tests for which one must know what was shown, as :class:`Check` names them; none where that is not known."""
     try:
         truths = read_truths(data)
     except DataError:
         return {}
     redrawer = Redrawer(data)
+    won: list[float] = []
+    speakers: list[str | None] = []
+    for row in rows:
+        clip = split[row]
+        found = occlude_evidence(models[0], clip, truths.get(clip.id, {}), redrawer.changed)
+        if found:
+            won.append(float(all(one.evidence_matters_most for one in found)))
+            speakers.append(split.speakers[row])
+    return {
+        "pointing": _pointing(models, networks, split, truths, redrawer, seed=seed),
+        "evidence": mean_of(np.array(won), speakers, seed=seed) if won else None,
+        "evidence_clips": len(won),
+    }
+
+
+def _pointing(
+    models: Sequence[LoadedModel],
+    networks: Sequence[EndToEndModel],
+    split: PreparedSplit,
+    truths: Mapping[str, Truth],
+    redrawer: Redrawer,
+    *,
+    seed: int,
+) -> dict[str, dict[str, Pointing]]:
+    """The pointing game by the parts of the face, by the pixels that changed, and in sound."""
     cases: dict[str, tuple[Seen, Evidence | None]] = {
         "visual, parts of the face": ("visual", None),
         "visual, changed pixels": ("visual", redrawer.changed),

@@ -43,7 +43,7 @@ def read_truths(data: str | Path) -> dict[str, Truth]:
             file=folder,
             remedy="use a dataset of `mesmer prepare synthetic`, with its folder raw",
         )
-    with _readable(root / "truth.jsonl"):
+    with readable(root / "truth.jsonl"):
         return {str(truth["id"]): truth for truth in read_truth(root)}
 
 
@@ -63,7 +63,7 @@ def face_masks(
     Raises:
         DataError: the truth is damaged.
     """
-    with _readable(clip.id):
+    with readable(clip.id):
         shown = truth["visual"]["shown"]
         parts = region_masks(truth, clip)
         masks = np.zeros((len(clip.faces), FACE_PX, FACE_PX), dtype=bool)
@@ -83,7 +83,7 @@ def region_masks(truth: Truth, clip: Clip) -> dict[str, NDArray[np.bool_]]:
     Raises:
         DataError: the truth is damaged.
     """
-    with _readable(clip.id):
+    with readable(clip.id):
         visual = truth["visual"]
         drawing = _drawing_at(visual["times_s"], clip.face_times_s)
         return {
@@ -108,7 +108,7 @@ def sound_masks(
     Raises:
         DataError: the truth is damaged.
     """
-    with _readable(str(truth.get("id"))):
+    with readable(str(truth.get("id"))):
         middle_s = (np.arange(chunks * mel.chunk_frames) + 0.5) * mel.stride_ms / 1000
         masks = np.zeros(len(middle_s), dtype=bool)
         for emotion, (begin, end) in truth["audio"]["shown"].items():
@@ -140,7 +140,7 @@ def _inside(boxes: Sequence[Sequence[float]], crop: NDArray[np.float32]) -> NDAr
 
 
 @contextmanager
-def _readable(name: str | Path) -> Iterator[None]:
+def readable(name: str | Path) -> Iterator[None]:
     """Say in one line that the truth is damaged."""
     try:
         yield

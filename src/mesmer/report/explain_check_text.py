@@ -38,6 +38,13 @@ def print_check(check: Check, *, file: TextIO) -> None:
             rank = _known(alike["rank"]) if "rank" in alike else "  unknown"
             print(f"{modality}: do the runs agree?", file=file)
             print(f"  {'pairs of runs':<32}rank correlation{rank}, {_shared(alike['overlap'], alike['chance'])}", file=file)
+    if check.evidence is not None:
+        share, (low, high) = check.evidence
+        print(
+            f"\nblurring the evidence in the face moves the score more than blurring as much anywhere else on "
+            f"{100 * share:.0f} % [{100 * low:.0f}, {100 * high:.0f}] of {check.evidence_clips} clips",
+            file=file,
+        )
     for name, masks in check.pointing.items():
         print(f"\npointing game, {name}: share of kept sites on the truth, beside chance", file=file)
         for mask, one in masks.items():
