@@ -216,7 +216,7 @@ class Prediction:
         thresholds: emotion -> the stored threshold its probability is held against.
         decisions: the emotions at or above their threshold, most probable first.
         modalities_used: the modalities that were present.
-        modality_shares: modality -> emotion -> its part of the log-odds of the probability; the parts and ``offsets`` add up.
+        modality_shares: modality -> emotion -> its part of the log-odds of the probability; with ``offsets`` they add up.
         warnings: sentences a user should read.
         cost: named numbers: ``multiply_adds``, ``dense_multiply_adds``, ``seconds_*``.
         offsets: emotion -> what calibration adds to the parts, whoever is seen.

@@ -192,7 +192,7 @@ class ConvolutionBranch(nn.Module):
         return _joined([self._all_at_once(group, part, traces=traces) for group, part in groups])
 
     def _all_at_once(self, maps: Tensor, query: Tensor | None, *, traces: bool) -> BranchOutput:
-        x = (maps.to(self.project[0].weight.dtype) - self.centre) / self.scale
+        x = (maps.to(next(self.project.parameters()).dtype) - self.centre) / self.scale
         out: TrunkOutput = self.trunk(self.stem(x), query, traces=traces)
         return BranchOutput(
             features=self.project(out.maps.flatten(1)),
