@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 import mesmer
-from mesmer.cli import audit, evaluate, explain, features, predict, prepare, train
+from mesmer.cli import audit, evaluate, experiment, explain, features, predict, prepare, train
 from mesmer.cli.parser import Parser
 from mesmer.errors import ConfigError, MesmerError, suggest
 
@@ -21,6 +21,7 @@ COMMANDS = {
     "features": features,
     "train": train,
     "evaluate": evaluate,
+    "experiment": experiment,
     "predict": predict,
     "explain": explain,
 }

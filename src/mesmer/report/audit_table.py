@@ -6,11 +6,11 @@ from typing import TextIO
 
 from rich.console import Console
 from rich.padding import Padding
-from rich.table import Table as RichTable
 
 from mesmer.dataset.audit_record import Audit
 from mesmer.report import audit_grids
-from mesmer.report.audit_grids import Grid, shown
+from mesmer.report.audit_grids import shown
+from mesmer.report.text_grids import print_grid
 
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
 _RULES_SHOWN = 20
@@ -40,7 +40,7 @@ def print_audit(audit: Audit, *, file: TextIO, width: int | None = None) -> None
     ]
     for grid in grids:
         if grid:
-            _print_grid(console, grid)
+            print_grid(console, grid)
     console.print(f"Findings: {audit_grids.verdict(audit)}.", style="bold")
     for finding in audit.findings:
         console.print(
@@ -51,15 +51,3 @@ def print_audit(audit: Audit, *, file: TextIO, width: int | None = None) -> None
         if names:
             more = f", … ({len(names):,} in --json)" if len(names) > _IDS_SHOWN else ""
             console.print(Padding(", ".join(names[:_IDS_SHOWN]) + more, (0, 0, 0, 4)), style="dim")
-
-
-def _print_grid(console: Console, grid: Grid) -> None:
-    table = RichTable(title=grid.title, title_justify="left")
-    for place, heading in enumerate(grid.headings):
-        right = grid.numeric and place > 0
-        table.add_column(shown(heading), justify="right" if right else "left", overflow="fold")
-    for row in grid.rows:
-        table.add_row(*(shown(cell, 300) for cell in row))
-    console.print(table)
-    if grid.note:
-        console.print(grid.note, style="dim")

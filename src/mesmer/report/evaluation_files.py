@@ -13,6 +13,7 @@ from mesmer.evaluation.measures import MEASURES, MICRO
 from mesmer.evaluation.seeds import SeedRow, SeedTable
 from mesmer.evaluation.table import Row, Table
 from mesmer.report.evaluation_table import HEADINGS, interval_text, percent
+from mesmer.report.text_grids import latex_grid, markdown_grid, markdown_text
 from mesmer.storage.atomic import write_text
 
 AVERAGE = "average"
@@ -61,16 +62,16 @@ def table_csv(table: Table | SeedTable) -> str:
 
 def table_markdown(table: Table | SeedTable) -> str:
     """Return the averages, then F1 by emotion, in Markdown and percent; warnings above, notes below."""
-    warnings = [f"> **Warning:** {_md(warning)}" for warning in table.warnings]
-    parts = [_markdown_grid(*grid) for grid in (_averages(table), _f1_by_emotion(table))]
-    notes = _md(_notes(table))
+    warnings = [f"> **Warning:** {markdown_text(warning)}" for warning in table.warnings]
+    parts = [markdown_grid(*grid) for grid in (_averages(table), _f1_by_emotion(table))]
+    notes = markdown_text(_notes(table))
     return "\n\n".join(["\n>\n".join(warnings), *parts, notes] if warnings else [*parts, notes]) + "\n"
 
 
 def table_latex(table: Table | SeedTable) -> str:
     """Return the same as LaTeX ``tabular`` environments (package ``booktabs``), warnings as comments above."""
     warnings = "".join(f"% warning: {warning}\n" for warning in table.warnings)
-    parts = [_latex_grid(*grid) for grid in (_averages(table), _f1_by_emotion(table))]
+    parts = [latex_grid(*grid) for grid in (_averages(table), _f1_by_emotion(table))]
     return warnings + "\n".join(parts) + f"% {_notes(table)}\n"
 
 
@@ -133,28 +134,3 @@ def _notes(table: Table | SeedTable) -> str:
     if isinstance(table, SeedTable):
         return f"{table.title}, {table.utterances} utterances, percent; mean and standard deviation over {table.runs} runs."
     return f"{table.title}, {table.utterances} utterances, percent. {table.caption}"
-
-
-def _markdown_grid(headings: list[str], rows: list[list[str]]) -> str:
-    lines = [headings, ["---", *["---:"] * (len(headings) - 1)], *rows]
-    return "\n".join("| " + " | ".join(_md(cell) if cell[:3] != "---" else cell for cell in line) + " |" for line in lines)
-
-
-def _latex_grid(headings: list[str], rows: list[list[str]]) -> str:
-    body = [" & ".join(_tex(cell) for cell in line) + r" \\" for line in rows]
-    head = " & ".join(_tex(cell) for cell in headings) + r" \\"
-    columns = "l" + "r" * (len(headings) - 1)
-    lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", head, r"\midrule", *body, r"\bottomrule", r"\end{tabular}"]
-    return "\n".join(lines) + "\n"
-
-
-def _md(text: str) -> str:
-    for mark in "\\|`*_<>[]":
-        text = text.replace(mark, "\\" + mark)
-    return text
-
-
-def _tex(text: str) -> str:
-    marks = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$"}
-    marks |= {mark: "\\" + mark for mark in "&%$#_{}"}
-    return "".join(marks.get(mark, mark) for mark in text)

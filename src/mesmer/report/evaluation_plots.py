@@ -39,7 +39,9 @@ def write_plots(evaluation: Evaluation, folder: str | Path) -> list[Path]:
         "coverage_risk": coverage_figure(evaluation),
         evaluation.table.confusion.kind.replace("-", "_"): confusion_figure(evaluation),
     }
-    return [path for name, figure in figures.items() if figure is not None for path in _write(figure, Path(folder) / name)]
+    return [
+        path for name, figure in figures.items() if figure is not None for path in write_figure(figure, Path(folder) / name)
+    ]
 
 
 def reliability_figure(evaluation: Evaluation) -> Figure:
@@ -148,7 +150,7 @@ def _label(figure: Figure, x: str, y: str) -> None:
     figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=8, frameon=False)
 
 
-def _write(figure: Figure, stem: Path) -> Iterator[Path]:
+def write_figure(figure: Figure, stem: Path) -> Iterator[Path]:
     """Write one figure twice; the same figure gives the same bytes."""
     FigureCanvasAgg(figure)
     # The salt and the missing date keep the SVG from being another one each time.

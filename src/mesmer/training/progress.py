@@ -157,7 +157,7 @@ class Counter:
             self._bar.update(self._task, completed=done, total=total, rate=f"{rate:.3g}/s" if rate else "")
         elif total and 10 * done // total > self._told:
             self._told = 10 * done // total
-            left = f", {rate:.3g}/s, {_time_left((total - done) / rate)} left" if rate and done < total else ""
+            left = f", {rate:.3g}/s, {time_left((total - done) / rate)} left" if rate and done < total else ""
             print(f"{self._title}: {done} of {total}{left}", file=self._console.file, flush=True)
 
 
@@ -166,8 +166,8 @@ def _rate(done: int, seconds: float) -> float:
     return done / seconds if done > 0 and seconds > 0 else 0.0
 
 
-def _time_left(seconds: float) -> str:
-    """``42 s``, ``7 min``, ``3 h 20 min``."""
+def time_left(seconds: float) -> str:
+    """Return seconds in words: ``42 s``, ``7 min``, ``3 h 20 min``."""
     minutes = round(seconds / 60)
     if seconds < 90:
         return f"{seconds:.0f} s"

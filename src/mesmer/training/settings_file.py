@@ -10,12 +10,13 @@ A file names only what differs from its preset::
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from mesmer.config import RunSettings, preset
+from mesmer.config import FeatureSettings, ModelSettings, RunSettings, preset
 from mesmer.config_dict import from_dict, to_dict
 from mesmer.errors import ConfigError, suggest
 from mesmer.storage.atomic import write_text
@@ -97,6 +98,31 @@ def read_settings(file: Path | None, *, preset_name: str | None = None) -> RunSe
     base = to_dict(preset(named))
     changes = {key: value for key, value in values.items() if key != "preset"}
     return from_dict(RunSettings, _merged(base, changes), file=str(file))
+
+
+def with_values(settings: RunSettings, values: Mapping[str, Any], *, file: str = "command line") -> RunSettings:
+    """Return settings with some put in by their dotted names, such as ``{"model.sparse.top_p": 0.3}``.
+
+    Args:
+        file: where the values come from, for errors.
+
+    Raises:
+        ConfigError: unknown name (with a suggestion), wrong type, refused value.
+    """
+    nested = to_dict(settings)
+    for name, value in values.items():
+        *path, last = name.split(".")
+        inner: dict[str, Any] = {last: value}
+        for part in reversed(path):
+            inner = {part: inner}
+        nested = _merged(nested, inner)
+    return from_dict(RunSettings, nested, file=file)
+
+
+def setting_names() -> tuple[str, ...]:
+    """Return the dotted name of every setting of a run."""
+    full = RunSettings(model=ModelSettings(features=FeatureSettings()))
+    return tuple(_flat(to_dict(full)))
 
 
 def write_settings(file: Path, settings: RunSettings) -> None:
