@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 import mesmer
-from mesmer.cli import audit, evaluate, experiment, explain, features, predict, prepare, train
+from mesmer.cli import audit, evaluate, experiment, explain, features, predict, prepare, sweep, train
 from mesmer.cli.parser import Parser
 from mesmer.errors import ConfigError, MesmerError, suggest
 
@@ -22,6 +22,7 @@ COMMANDS = {
     "train": train,
     "evaluate": evaluate,
     "experiment": experiment,
+    "sweep": sweep,
     "predict": predict,
     "explain": explain,
 }

@@ -20,6 +20,36 @@ from mesmer.errors import ConfigError, MesmerError
 _UNSHARED = "let OUT and the corpus lie on storage that every node of the cluster sees under the same path"
 
 
+def connect(address: str | None) -> tuple[Any, bool]:
+    """Return the package ``ray``, connected to a cluster, and whether it was connected here and is ours to shut down.
+
+    Args:
+        address: of the cluster (``auto``, ``ray://host:10001``); None starts one on this machine.
+
+    Raises:
+        ConfigError: Ray is not installed, or there is no cluster at the address.
+    """
+    try:
+        import ray
+    except ImportError as error:
+        raise ConfigError(
+            "Ray is not installed", field="engine", remedy="pip install 'mesmer-emotion[scale]', or use engine local"
+        ) from error
+    if ray.is_initialized():
+        return ray, False
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told of this run
+    own = {"include_dashboard": False} if address is None else {}
+    try:
+        ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **own)
+    except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
+        raise ConfigError(
+            f"no Ray cluster answers at '{address}' ({error})",
+            field="ray_address",
+            remedy="start one (ray start --head), or leave the address out",
+        ) from error
+    return ray, True
+
+
 class RayCrew:
     """Workers on a Ray cluster, one processor each; a context manager.
 
@@ -33,27 +63,9 @@ class RayCrew:
     """
 
     def __init__(self, settings: PrepareSettings, parts: MakeParts, *, address: str | None) -> None:
-        try:
-            import ray
-        except ImportError as error:
-            raise ConfigError(
-                "Ray is not installed", field="engine", remedy="pip install 'mesmer-emotion[scale]', or use engine local"
-            ) from error
-        self._ray: Any = ray
+        self._ray, self._ours = connect(address)
         self._settings, self._parts = settings, parts
-        self._ours = not ray.is_initialized()
-        if self._ours:
-            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told of this run
-            own = {"include_dashboard": False} if address is None else {}
-            try:
-                ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **own)
-            except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
-                raise ConfigError(
-                    f"no Ray cluster answers at '{address}' ({error})",
-                    field="ray_address",
-                    remedy="start one (ray start --head), or leave the address out",
-                ) from error
-        self._actor: Any = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(_Actor)
+        self._actor: Any = self._ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(_Actor)
 
     def __enter__(self) -> Self:
         return self
