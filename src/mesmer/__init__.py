@@ -18,7 +18,9 @@ _PUBLIC = {
     "ModelOutput": "mesmer.records",
     "Prediction": "mesmer.records",
     "load_model": "mesmer.models",
+    "Analysis": "mesmer.analysis",
     "predict": "mesmer.analysis",
+    "analyze": "mesmer.analysis",
     "explain": "mesmer.explain",
 }
 

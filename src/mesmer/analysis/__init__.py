@@ -1,5 +1,7 @@
-"""From a raw clip to what is expressed in it."""
+"""From a raw clip, or a whole video, to what is expressed in it."""
 
+from mesmer.analysis.analyze import Analyzer, analyze
 from mesmer.analysis.predict import Predictor, predict
+from mesmer.analysis.result import Analysis
 
-__all__ = ["Predictor", "predict"]
+__all__ = ["Analysis", "Analyzer", "Predictor", "analyze", "predict"]

@@ -42,6 +42,7 @@ class Predictor:
 
     def __init__(self, model: LoadedModel | str | Path, *, top_p: float | None = None) -> None:
         loaded = model if isinstance(model, LoadedModel) else load_model(model_source(model))
+        self._loaded = loaded
         self._model, self._tokenizer, self._prepare = loaded.model, loaded.tokenizer, loaded.prepare
         self._device = choose_device()
         self._model.to(self._device).eval()
@@ -58,19 +59,56 @@ class Predictor:
     def __exit__(self, *raised: object) -> None:
         self._reader.close()
 
-    def predict(self, path: str | Path, *, transcript: str | None = None) -> Prediction:
+    @property
+    def loaded(self) -> LoadedModel:
+        """The model, its tokenizer and how media become clips for it."""
+        return self._loaded
+
+    @property
+    def detector(self) -> FaceDetector:
+        """Finds the faces, as the model was trained."""
+        return self._detector
+
+    @property
+    def reader(self) -> MediaReader:
+        """Reads the files."""
+        return self._reader
+
+    @property
+    def top_p(self) -> float | None:
+        """Nucleus mass of the sparse blocks in use; None for a model that has none."""
+        return self._top_p if self._top_p is not None else getattr(self._model, "top_p", None)
+
+    def predict(
+        self, path: str | Path, *, transcript: str | None = None, start_s: float | None = None, end_s: float | None = None
+    ) -> Prediction:
         """Return which emotions are expressed in the clip at ``path``.
 
         Args:
             path: a video or sound file.
             transcript: what is said in it, if known.
+            start_s, end_s: the stretch of the file that is read, in seconds; None is the file's own start or end.
 
         Raises:
             MediaError: the file cannot be read.
             MesmerError: there is neither a picture, nor sound, nor words.
         """
         start = time.perf_counter()
-        clip = self._read(path, transcript)
+        clip = self._read(path, transcript, start_s, end_s)
+        return self.predict_clip(clip, media=path, read_s=time.perf_counter() - start)
+
+    def predict_clip(self, clip: Clip, *, media: str | Path, read_s: float = 0.0) -> Prediction:
+        """Return which emotions are expressed in a clip that has been read.
+
+        Args:
+            clip: made as :func:`~mesmer.dataset.clip.make_clip` makes it with this model's settings.
+            media: the file it comes from.
+            read_s: how long it took to read, for the account of costs.
+
+        Raises:
+            MesmerError: there is neither a picture, nor sound, nor words.
+        """
+        path = media
         read = time.perf_counter()
         if set(self._model.modalities) <= set(clip.absent):
             reasons = ", ".join(f"{name}: {reason}" for name, reason in clip.absent.items())
@@ -91,11 +129,11 @@ class Predictor:
         with torch.no_grad(), turned_to(self._model, self._top_p):
             output = self._model(batch.to(self._device))
         done = time.perf_counter()
-        seconds = {"read": read - start, "tensors": made - read, "model": done - made, "total": done - start}
+        seconds = {"read": read_s, "tensors": made - read, "model": done - made, "total": done - read + read_s}
         return self._told(clip, output, seconds)
 
-    def _read(self, path: str | Path, transcript: str | None) -> Clip:
-        utterance = Utterance(id=Path(path).name, corpus="", media=str(path), text=transcript)
+    def _read(self, path: str | Path, transcript: str | None, start_s: float | None, end_s: float | None) -> Clip:
+        utterance = Utterance(id=Path(path).name, corpus="", media=str(path), text=transcript, start_s=start_s, end_s=end_s)
         return make_clip(utterance, reader=self._reader, detector=self._detector, settings=self._prepare)
 
     def _told(self, clip: Clip, output: ModelOutput, seconds: Mapping[str, float]) -> Prediction:

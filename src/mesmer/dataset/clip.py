@@ -7,7 +7,7 @@ and an utterance's clip is the same, to the bit, either way.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from mesmer.media.trust import check_stretch
 from mesmer.records import Clip, Utterance
 from mesmer.signals.faces import FaceFollower
 from mesmer.signals.mtcnn import FaceDetector
+from mesmer.signals.tracking import Track, main_track
 
 FRAMES_WAITING = 8
 """Frames of an utterance that are shown to its follower together."""
@@ -92,6 +93,32 @@ def make_clips(
                 yield place, error
 
 
+def clip_from_pieces(
+    utterance: Utterance,
+    pieces: Iterable[Frame | SoundBlock],
+    *,
+    end: StretchEnd,
+    facts: MediaFacts,
+    detector: FaceDetector,
+    settings: PrepareSettings,
+    choose: Callable[[Sequence[Track]], Track | None] = main_track,
+) -> Clip:
+    """Return the clip of an utterance whose frames and sound are at hand: to the bit what :func:`make_clip` gives for them.
+
+    Args:
+        utterance: says where the clip begins and ends, and what is said.
+        pieces: frames at ``frame_interval_s`` from the utterance's start, and its sound.
+        end: what is absent, and where picture and sound end.
+        facts: about the file.
+        detector, settings: as in :func:`make_clip`.
+        choose: which of the faces is cut out; by default the longest and largest.
+    """
+    opened = _OpenClip(utterance, detector, settings)
+    for piece in pieces:
+        opened.take(piece)
+    return opened.clip(end, facts, None, choose=choose)
+
+
 def stretch_of(utterance: Utterance, settings: PrepareSettings, *, want_video: bool, want_audio: bool) -> Stretch:
     """Return what is asked of a file for an utterance."""
     return Stretch(
@@ -129,10 +156,17 @@ class _OpenClip:
             self._follower.add(self._waiting)
             self._waiting = []
 
-    def clip(self, end: StretchEnd, facts: MediaFacts, heard: Heard | None) -> Clip:
+    def clip(
+        self,
+        end: StretchEnd,
+        facts: MediaFacts,
+        heard: Heard | None,
+        *,
+        choose: Callable[[Sequence[Track]], Track | None] = main_track,
+    ) -> Clip:
         """Return the clip; ``heard`` is the sound where it came from a file of its own."""
         self._follower.add(self._waiting)
-        track = self._follower.finish()
+        track = self._follower.finish(choose=choose)
         sound = heard or Heard(blocks=self._blocks, end=end)
         waveform, no_sound, told = _sound(sound.blocks, sound.end.audio_absent, self.settings)
         utterance = self.utterance

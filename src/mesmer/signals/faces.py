@@ -9,7 +9,7 @@ to be found. Only the last says ``found = False``.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,10 +92,10 @@ class FaceFollower:
                 return found
         return self._searched([frame])[0]
 
-    def finish(self) -> FaceTrack:
-        """Return the track of the longest and largest face."""
+    def finish(self, *, choose: Callable[[Sequence[Track]], Track | None] = main_track) -> FaceTrack:
+        """Return the track of one face: of the longest and largest, or of the one that ``choose`` picks."""
         steps, tracks = self._tracker.step, self._tracker.tracks
-        main = main_track(tracks)
+        main = choose(tracks)
         crops = self._crops.get(id(main), {})
         chosen = [crops.get(step, self._centres[step]) for step in range(steps)]
         found = np.array([step in crops for step in range(steps)], dtype=bool)
@@ -106,7 +106,7 @@ class FaceFollower:
             found=found,
             interpolated=np.array([crop.interpolated for crop in chosen], dtype=bool),
             people=people,
-            warnings=_warnings(main, people, found),
+            warnings=_warnings(main, people, found, why="the longest and largest" if choose is main_track else "chosen"),
         )
 
     def _add(self, frame: NDArray[np.uint8], found: Detections) -> None:
@@ -133,7 +133,7 @@ def crop_faces(frames: Sequence[NDArray[np.uint8]], detector: FaceDetector, *, s
     return follower.finish()
 
 
-def _warnings(main: Track | None, people: int, found: NDArray[np.bool_]) -> tuple[str, ...]:
+def _warnings(main: Track | None, people: int, found: NDArray[np.bool_], *, why: str) -> tuple[str, ...]:
     if not len(found):
         return ()
     if main is None:
@@ -141,7 +141,7 @@ def _warnings(main: Track | None, people: int, found: NDArray[np.bool_]) -> tupl
     warnings = []
     if people > 1:
         warnings.append(
-            f"{people} faces seen; the one followed is the longest and largest "
+            f"{people} faces seen; the one followed is {why} "
             f"({np.median(main.sides):.0f} px, in {len(main.steps)} of {len(found)} frames)"
         )
     if not found.all():

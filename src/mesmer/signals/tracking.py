@@ -68,20 +68,24 @@ class Track:
 class Tracker:
     """Grows tracks, one frame after another.
 
+    Args:
+        lost_after: a face unseen for more steps than this is a new one when it comes again.
+
     Attributes:
         tracks: everyone seen so far, in order of first sight.
         step: number of frames seen so far.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, lost_after: int = LOST_AFTER) -> None:
         self.tracks: list[Track] = []
         self.step = 0
+        self._lost_after = lost_after
 
     def add(self, detections: Detections) -> list[Track]:
         """Take in the next frame; return the tracks that were seen in it."""
         largest = np.argsort([-_side(box) for box in detections.boxes_px], kind="stable")[:MAX_FACES]
         boxes, scores = detections.boxes_px[largest], detections.scores[largest]
-        live = [track for track in self.tracks if self.step - track.steps[-1] <= LOST_AFTER]
+        live = [track for track in self.tracks if self.step - track.steps[-1] <= self._lost_after]
         owner = dict(self._pairs(live, boxes))
         seen = []
         for i, (box, score) in enumerate(zip(boxes, scores, strict=True)):

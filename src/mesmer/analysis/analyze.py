@@ -1,0 +1,298 @@
+"""From any video or sound file to who expressed what, when: speech, faces and words of each utterance, then the model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from mesmer.analysis.asr import Whisper
+from mesmer.analysis.file_pass import FilePass, Heard
+from mesmer.analysis.hearing import Hearing, best_hearing
+from mesmer.analysis.judging import judge, make_turn_clip, with_words
+from mesmer.analysis.predict import Predictor
+from mesmer.analysis.result import Analysis, AnalyzedPerson, AnalyzedUtterance
+from mesmer.analysis.transcripts import Transcript, read_transcript_file
+from mesmer.analysis.utterances import UtteranceSettings
+from mesmer.errors import ConfigError
+from mesmer.models.loading import LoadedModel
+from mesmer.records import Clip
+
+Progress = Callable[[float, float], None]
+"""Is told (seconds done, seconds in all)."""
+
+
+class Analyzer:
+    """A model with all that it takes to analyse files, one after another; a context manager.
+
+    Args:
+        model: a loaded model, or the folder or hub id of one, or the folder of a training run.
+        top_p: nucleus mass of the sparse blocks, in (0, 1]; None leaves the model's own.
+        whisper: writes down what is said, where no transcript is given.
+        hearing: tells speech from silence; None takes silero-VAD where it is installed.
+        settings: how speech becomes utterances.
+
+    Raises:
+        ModelError: the model cannot be loaded.
+        ConfigError: ``top_p`` is refused.
+    """
+
+    def __init__(
+        self,
+        model: LoadedModel | str | Path,
+        *,
+        top_p: float | None = None,
+        whisper: Whisper | None = None,
+        hearing: Hearing | None = None,
+        settings: UtteranceSettings | None = None,
+    ) -> None:
+        self.predictor = Predictor(model, top_p=top_p)
+        self.hearing, self.hearing_problem = (hearing, None) if hearing is not None else best_hearing()
+        self.whisper = whisper
+        self.settings = settings or UtteranceSettings()
+
+    def __enter__(self) -> Analyzer:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.predictor.__exit__(*raised)
+
+    def open(
+        self, path: str | Path, *, transcript: Transcript | None = None, progress: Progress | None = None
+    ) -> RunningAnalysis:
+        """Begin with a file: iterate over what is returned to get its utterances; ``result()`` is what is known so far.
+
+        Raises:
+            MediaError: the file cannot be read.
+        """
+        return RunningAnalysis(self, Path(path), transcript, progress)
+
+    def analyze(
+        self, path: str | Path, *, transcript: Transcript | None = None, progress: Progress | None = None
+    ) -> Analysis:
+        """Go through a file to its end.
+
+        Raises:
+            MediaError: the file cannot be read.
+        """
+        with self.open(path, transcript=transcript, progress=progress) as running:
+            for _ in running:
+                pass
+            return running.result()
+
+
+class RunningAnalysis:
+    """One file that is being gone through; a context manager. Iterating yields each utterance as soon as it is judged."""
+
+    def __init__(self, analyzer: Analyzer, path: Path, transcript: Transcript | None, progress: Progress | None) -> None:
+        self._analyzer, self._path, self._transcript = analyzer, path, transcript
+        self._started = time.perf_counter()
+        self._pass = FilePass(
+            path,
+            reader=analyzer.predictor.reader,
+            detector=analyzer.predictor.detector,
+            prepare=analyzer.predictor.loaded.prepare,
+            hearing=analyzer.hearing,
+            settings=analyzer.settings,
+            progress=progress,
+        )
+        self._source = _source(path, self._pass)
+        self._utterances: list[AnalyzedUtterance] = []
+        self._done = False
+        self._untimed = 0
+
+    def __enter__(self) -> RunningAnalysis:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._pass.close()
+
+    def __iter__(self) -> Iterator[AnalyzedUtterance]:
+        for heard, clip, text in self._worded():
+            with self._pass.clock.at("model"):
+                row = judge(
+                    with_words(clip, text),
+                    heard,
+                    number=len(self._utterances) + 1,
+                    predictor=self._analyzer.predictor,
+                    path=self._path,
+                    known=len(self._pass.watcher.people),
+                )
+            self._utterances.append(row)
+            yield row
+        self._done = True
+
+    def result(self) -> Analysis:
+        """Return what is known so far; ``complete`` says whether that is all."""
+        analyzer, reading = self._analyzer, self._pass
+        seconds = time.perf_counter() - self._started
+        reached_s = reading.facts.duration_s if self._done and not reading.broke_off else max(0.0, reading.reached_s)
+        cost = {f"seconds_{stage}": round(spent, 3) for stage, spent in reading.clock.seconds.items()}
+        cost |= {"seconds_total": round(seconds, 3), "real_time_factor": round(reached_s / max(seconds, 1e-6), 2)}
+        for name in ("multiply_adds", "dense_multiply_adds"):
+            cost[name] = sum(row.prediction.cost[name] for row in self._utterances if row.prediction is not None)
+        loaded = analyzer.predictor.loaded
+        return Analysis(
+            source=self._source,
+            model={
+                "name": loaded.model.settings.name,
+                "folder": loaded.folder.name,
+                "emotions": list(loaded.model.settings.emotions),
+                "top_p": analyzer.predictor.top_p,
+            },
+            made_by=self._made_by(),
+            complete=self._done and not reading.broke_off,
+            analyzed_s=round(reached_s, 3),
+            people=[
+                AnalyzedPerson(
+                    number=person.number,
+                    first_s=person.first_s,
+                    last_s=person.last_s,
+                    seen_s=round(person.seen_s, 3),
+                    thumbnail=person.thumbnail,
+                )
+                for person in reading.watcher.people
+            ],
+            utterances=list(self._utterances),
+            warnings=self._warnings(reached_s),
+            cost=cost,
+        )
+
+    def _worded(self) -> Iterator[tuple[Heard, Clip, str | None]]:
+        """Yield turns with their words. A text without times waits until it is known whether it has its one utterance."""
+        first: tuple[Heard, Clip] | None = None
+        waits = self._transcript is not None and self._transcript.whole is not None
+        for heard, clip, text in self._clips():
+            if not waits or heard.kind == "gap":
+                yield heard, clip, text
+                continue
+            self._untimed += 1
+            if self._untimed == 1:
+                first = heard, clip
+                continue
+            if first is not None:
+                yield *first, None
+                first = None
+            yield heard, clip, None
+        if first is not None:
+            assert self._transcript is not None
+            yield *first, self._transcript.whole
+
+    def _clips(self) -> Iterator[tuple[Heard, Clip, str | None]]:
+        clock, whisper, transcript = self._pass.clock, self._analyzer.whisper, self._transcript
+        predictor = self._analyzer.predictor
+        for group in self._pass:
+            spoken = [heard for heard in group if heard.kind == "speech"]
+            given = (
+                iter(())
+                if transcript is None
+                else iter(transcript.words_of([(heard.turn.start_s, heard.turn.end_s) for heard in spoken]))
+            )
+            for heard in group:
+                with clock.at("clips"):
+                    clip = make_turn_clip(
+                        heard,
+                        reading=self._pass,
+                        path=self._path,
+                        detector=predictor.detector,
+                        prepare=predictor.loaded.prepare,
+                    )
+                text = next(given, None) if heard.kind == "speech" else None
+                if transcript is None and whisper is not None and heard.kind == "speech" and len(clip.waveform):
+                    with clock.at("words"):
+                        text = whisper.words(clip.waveform)
+                yield heard, clip, text
+
+    def _made_by(self) -> dict[str, Any]:
+        from mesmer import __version__
+
+        analyzer, words = self._analyzer, None
+        if self._transcript is not None:
+            words = self._transcript.name
+        elif analyzer.whisper is not None:
+            words = f"Whisper ({Path(analyzer.whisper.name).name})"
+        return {
+            "version": __version__,
+            "hearing": analyzer.hearing.name if self._pass.facts.has_audio else None,
+            "words": words,
+            "settings": asdict(analyzer.settings),
+        }
+
+    def _warnings(self, reached_s: float) -> list[str]:
+        analyzer, reading, watcher = self._analyzer, self._pass, self._pass.watcher
+        warnings = [*reading.problems]
+        if not self._done:
+            warnings.append(f"the analysis was stopped at {reached_s:.1f} s")
+        if not reading.facts.has_audio:
+            warnings.append("there is no sound in the file: it was cut into stretches in which a face is seen")
+        else:
+            warnings += [analyzer.hearing_problem] if analyzer.hearing_problem else []
+            if self._done and not any(row.kind == "speech" for row in self._utterances):
+                warnings.append("no speech was heard in it")
+        if not reading.facts.has_video:
+            warnings.append("there is no picture in the file: nobody is told from anybody else")
+        elif watcher.frames and watcher.faceless:
+            warnings.append(f"no face in {100 * watcher.faceless / watcher.frames:.0f} % of the time")
+        if watcher.overlapping:
+            warnings.append(f"faces overlap in {100 * watcher.overlapping / watcher.frames:.0f} % of the time")
+        return [*warnings, *self._words_warnings()]
+
+    def _words_warnings(self) -> list[str]:
+        transcript = self._transcript
+        if transcript is None:
+            if self._analyzer.whisper is None and self._pass.facts.has_audio:
+                return ["words were not read: give a transcript, or a Whisper model to write down what is said"]
+            return []
+        if transcript.whole is not None:
+            if self._untimed <= 1:
+                return []
+            return [
+                f"{transcript.name} was not used: it has no times, and there is more than one utterance; give SRT or WebVTT"
+            ]
+        left = transcript.finish() if self._done else transcript.left_out
+        return [f"{left} words of {transcript.name} lie where no speech was heard, and were left out"] if left else []
+
+
+def analyze(
+    path: str | Path,
+    *,
+    model: LoadedModel | str | Path,
+    transcript: str | Path | None = None,
+    whisper: str | None = None,
+    language: str | None = None,
+    top_p: float | None = None,
+    gaps: bool = False,
+    progress: Progress | None = None,
+) -> Analysis:
+    """Return who expressed what, when, in one file. For many files, use one :class:`Analyzer`.
+
+    Args:
+        path: a video or sound file of any length.
+        model: a loaded model, the folder or hub id of one, or the folder of a training run.
+        transcript: an SRT, WebVTT or text file with what is said.
+        whisper: a model for faster-whisper that writes down what is said, where no transcript is given.
+        language: of the speech, for Whisper; None lets it guess.
+        top_p: nucleus mass of the sparse blocks, in (0, 1]; None leaves the model's own.
+        gaps: stretches without speech become utterances too, of everyone seen in them.
+        progress: is told (seconds done, seconds in all).
+
+    Raises:
+        MesmerError: file, model or transcript cannot be read, a package is missing, or ``top_p`` is refused.
+    """
+    if transcript is not None and whisper is not None:
+        raise ConfigError("words come from one place", field="whisper", remedy="give a transcript or a Whisper model")
+    words = None if transcript is None else read_transcript_file(transcript)
+    writer = None if whisper is None else Whisper(whisper, language=language)
+    with Analyzer(model, top_p=top_p, whisper=writer, settings=UtteranceSettings(gaps=gaps)) as analyzer:
+        return analyzer.analyze(path, transcript=words, progress=progress)
+
+
+def _source(path: Path, reading: FilePass) -> dict[str, Any]:
+    facts = reading.facts
+    return {
+        "name": path.name.encode("utf-8", "replace").decode("utf-8"),
+        "modified_ns": path.stat().st_mtime_ns,
+        **{key: value for key, value in asdict(facts).items() if value is not None},
+    }

@@ -1,0 +1,200 @@
+"""Who is in the picture: every face followed over the whole video, at a bounded cost, with its mouth's movement.
+
+The whole picture is searched every two seconds, and at most twice a second while a face is lost; in between each face is
+looked for where it should be by now. Of the past only a summary is kept, so an hour takes as much memory as a minute.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mesmer.analysis.mouths import MouthMeter
+from mesmer.config import PrepareSettings
+from mesmer.signals.crops import crop_face, face_square, shrunk
+from mesmer.signals.mtcnn import Detections, FaceDetector
+from mesmer.signals.tracking import Track, Tracker
+
+SEARCH_EVERY_S = 2.0
+SEARCH_LOST_EVERY_S = 0.5
+LOST_AFTER_S = 10.0
+"""A face that was away for longer is a new person when it comes again: nobody here knows faces apart by their looks."""
+LEAST_SEEN_S = 0.75
+"""A face seen for less is no person; the detector is wrong now and then."""
+HABIT_STEPS = 240
+"""Sightings from which the habits of a mouth are learnt: half a minute."""
+USUAL_REST, MOST_REST = 0.03, 0.08
+LEAST_TALKING, USUAL_TALKING, MOST_TALKING = 0.04, 0.08, 0.3
+KEPT_SIGHTINGS = 8
+"""Sightings of a track that the tracker needs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sighting:
+    """A face in one frame: when, where (4,), and how much its mouth moved since the frame before (None where unknown)."""
+
+    time_s: float
+    box_px: NDArray[np.float32]
+    mouth: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Habits:
+    """How a mouth moves when it is still (landmarks of some faces tremble more), and how much more when it talks."""
+
+    rest: float
+    talking: float
+
+
+@dataclass(kw_only=True)
+class Person:
+    """One face track.
+
+    Attributes:
+        number: 1, 2, ... in order of first sight; 0 while it has not been seen for long enough.
+        first_s, last_s: first and last sight.
+        seen_s: how long it was seen in all.
+        thumbnail: uint8 (48, 48, 3), the clearest sight.
+        sightings: those not forgotten yet, in time order.
+    """
+
+    first_s: float
+    last_s: float
+    number: int = 0
+    seen_s: float = 0.0
+    thumbnail: NDArray[np.uint8] | None = None
+    sightings: list[Sighting] = field(default_factory=list)
+    _clarity: float = 0.0
+    _meter: MouthMeter = field(default_factory=MouthMeter)
+    _mouths: deque[float] = field(default_factory=lambda: deque(maxlen=HABIT_STEPS))
+
+    def habits(self) -> Habits:
+        """Return how this mouth moves, learnt from the last half minute."""
+        if len(self._mouths) < HABIT_STEPS // 15:
+            return Habits(rest=USUAL_REST, talking=USUAL_TALKING)
+        smooth = np.convolve(self._mouths, np.ones(4) / 4, mode="valid")
+        rest, talking = np.quantile(smooth, [0.25, 0.95])
+        rest = min(float(rest), MOST_REST)
+        return Habits(rest=rest, talking=float(np.clip(talking - rest, LEAST_TALKING, MOST_TALKING)))
+
+
+class PeopleWatcher:
+    """Follows everyone through the frames of a video.
+
+    Args:
+        detector: finds the faces.
+        settings: sizes of frames and crops.
+        grid_s: seconds between frames.
+
+    Attributes:
+        people: everyone who was seen for long enough, in order of first sight.
+        frames, faceless: frames seen, and those without a face.
+        at_once: the largest number of people in one frame.
+        overlapping: frames in which two faces overlap.
+    """
+
+    def __init__(self, detector: FaceDetector, *, settings: PrepareSettings, grid_s: float) -> None:
+        self._detector, self._settings, self._grid_s = detector, settings, grid_s
+        self._search_steps = max(1, round(SEARCH_EVERY_S / grid_s))
+        self._lost_steps = max(1, round(SEARCH_LOST_EVERY_S / grid_s))
+        self._tracker = Tracker(lost_after=round(LOST_AFTER_S / grid_s))
+        self._persons: dict[int, Person] = {}  # id of a living track -> person
+        self._gone: list[Person] = []  # lost, but seen in what is not forgotten yet
+        self.people: list[Person] = []
+        self.frames = self.faceless = self.at_once = self.overlapping = 0
+
+    def see(self, frame: NDArray[np.uint8], time_s: float) -> None:
+        """Take in the next frame, uint8 (H, W, 3)."""
+        found = self._find(frame)
+        seen = self._tracker.add(found)
+        for track in seen:
+            self._sight(track, found, frame, time_s)
+        self.frames += 1
+        self.faceless += not seen
+        boxes = [track.boxes[-1] for track in seen]
+        self.overlapping += any(_touch(a, b) for i, a in enumerate(boxes) for b in boxes[:i])
+        self._forget_lost()
+
+    def forget_before(self, time_s: float) -> None:
+        """Forget the sightings before a time."""
+        for person in (*self._persons.values(), *self._gone):
+            person.sightings = [sighting for sighting in person.sightings if sighting.time_s >= time_s - 1e-6]
+        self._gone = [person for person in self._gone if person.sightings]
+
+    def between(self, start_s: float, end_s: float) -> dict[int, list[Sighting]]:
+        """Return the sightings of each person, by number, within a stretch that is not forgotten."""
+        found = {}
+        for person in (*self._persons.values(), *self._gone):
+            inside = [one for one in person.sightings if start_s - 1e-6 <= one.time_s < end_s - 1e-6]
+            if person.number and inside:
+                found[person.number] = inside
+        return dict(sorted(found.items()))
+
+    def habits(self) -> dict[int, Habits]:
+        """Return how each mouth moves, by the person's number."""
+        return {person.number: person.habits() for person in (*self._persons.values(), *self._gone) if person.number}
+
+    def _find(self, frame: NDArray[np.uint8]) -> Detections:
+        step, known = self._tracker.step, self._tracker.just_seen
+        if step % self._search_steps:
+            expected = [track.expected(step) for track in known]
+            near = self._detector.detect_near(frame, np.stack(expected)) if expected else None
+            lost = near is None or not self._tracker.follows(known, near)
+            if near is not None and (not lost or step % self._lost_steps):
+                return near
+            if near is None and step % self._lost_steps:
+                return _NOBODY
+        small = shrunk(frame, self._settings.detect_max_side_px)
+        found = self._detector.detect([small])[0]
+        return found.scaled(frame.shape[1] / small.shape[1], frame.shape[0] / small.shape[0])
+
+    def _sight(self, track: Track, found: Detections, frame: NDArray[np.uint8], time_s: float) -> None:
+        box = track.boxes[-1]
+        person = self._persons.setdefault(id(track), Person(first_s=time_s, last_s=time_s))
+        if time_s - person.last_s > 1.5 * self._grid_s:
+            person._meter.forget()
+        place = next(i for i, other in enumerate(found.boxes_px) if np.array_equal(other, box))
+        mouth = person._meter.measure(frame, found.landmarks_px[place])
+        if mouth is not None:
+            person._mouths.append(mouth)
+        person.sightings.append(Sighting(time_s=time_s, box_px=box, mouth=mouth))
+        person.last_s = time_s
+        person.seen_s += self._grid_s
+        if not person.number and person.seen_s >= LEAST_SEEN_S:
+            self.people.append(person)
+            person.number = len(self.people)
+        clarity = float(found.scores[place]) * min(track.sides[-1], 96.0) * _frontal(found.landmarks_px[place])
+        if clarity > 1.05 * person._clarity:
+            person._clarity = clarity
+            height, width = frame.shape[:2]
+            square = face_square(box, margin=self._settings.face_margin, height_px=height, width_px=width)
+            person.thumbnail = crop_face(frame, square)
+        del track.steps[:-KEPT_SIGHTINGS], track.boxes[:-KEPT_SIGHTINGS], track.scores[:-KEPT_SIGHTINGS]
+
+    def _forget_lost(self) -> None:
+        tracker = self._tracker
+        self.at_once = max(self.at_once, sum(1 for track in tracker.just_seen if self._persons[id(track)].number))
+        limit = tracker.step - round(LOST_AFTER_S / self._grid_s) - 1
+        for track in [track for track in tracker.tracks if track.steps[-1] < limit]:
+            tracker.tracks.remove(track)
+            self._gone.append(self._persons.pop(id(track)))
+
+
+def _touch(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
+    """Whether a tenth of the smaller box lies in the other one."""
+    size = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2])
+    smaller = min(float(np.prod(box[2:] - box[:2])) for box in (one, other))
+    return bool(size.min() > 0 and float(np.prod(size)) > 0.1 * smaller)
+
+
+def _frontal(landmarks_px: NDArray[np.float32]) -> float:
+    """1 where the nose lies in the middle of the eyes, less where the face is turned away."""
+    left, right, nose = landmarks_px[:3, 0]
+    half = max(abs(float(right - left)) / 2, 1e-6)
+    return max(0.1, 1 - abs(float(nose - (left + right) / 2)) / half)
+
+
+_NOBODY = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32))
