@@ -111,7 +111,7 @@ class Study:
         with self._plainly(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an epoch that is trained again after a kill is reported again
             trial = self._handle(number)
-            trial.report(f1, epoch)
+            trial.report(f1, epoch - 1)  # Optuna counts from 0
             return bool(trial.should_prune())
 
     def tell(self, trial: Trial) -> None:
