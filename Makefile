@@ -1,16 +1,19 @@
 # make demo   set up, make a small corpus, train, print the test table, read one unseen clip
 # make test   set up, pass the tests                  make check  lint, format, types, layers, spelling
 # make test-slow   long fault and quality suites      make bench  the benchmark of the sparse blocks
+# make results     every experiment on the synthetic corpus, 5 seeds, into docs/results.md: hours
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 MESMER := $(BIN)/mesmer
 DEMO ?= demo
+RESULTS ?= results
+SEEDS ?= 5
 WORKERS ?= 2
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test test-slow check format bench clean
+.PHONY: demo results test test-slow check format bench clean
 .DELETE_ON_ERROR:
 
 $(VENV)/.installed: pyproject.toml
@@ -28,6 +31,13 @@ demo: $(VENV)/.installed
 	$(MESMER) train --config configs/demo.yaml --data $(DEMO)/data --run $(DEMO)/run --resume
 	$(MESMER) evaluate $(DEMO)/run --data $(DEMO)/data --split test
 	$(MESMER) predict $(DEMO)/data/raw/unseen.mp4 --transcript $(DEMO)/data/raw/unseen.txt --model $(DEMO)/run
+
+results: $(VENV)/.installed-dev
+	$(MESMER) prepare synthetic $(RESULTS)/data --size small --seed 0 --workers $(WORKERS)
+	$(MESMER) experiment table1 table3 table5 figure5 missing --data $(RESULTS)/data --out $(RESULTS)/out \
+	  --seeds $(SEEDS) --small --workers $(WORKERS)
+	$(MESMER) sweep configs/small/sweep.yaml --data $(RESULTS)/data --out $(RESULTS)/sweep
+	$(BIN)/python tools/publish_results.py $(RESULTS)/out docs/results.md --sweep $(RESULTS)/sweep
 
 test: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" --durations=15

@@ -53,7 +53,7 @@ def test_a_spec_is_read(tmp_path: Path) -> None:
         ("keys: {}", "keys: nothing is to be tried"),
         ("- a", "nothing is to be tried"),
         ("keys: {model.width: {values: [4]}, model.width: {values: [8]}}", "stands twice"),
-        ("keys: {model.widht: {values: [4]}}", "did you mean 'model.width'"),
+        ("keys: {model.feature_widths: {values: [4]}}", "did you mean 'model.feature_width'"),
         ("keys: {model: {values: [4]}}", "there is no setting 'model'"),
         ("keys: {model.width: 4}", "values are expected"),
         ("keys: {model.width: {values: []}}", "a list of 1 to"),

@@ -70,9 +70,10 @@ def _differences(result: Result) -> Grid:
 
 
 def _cost_cells(row: ResultRow) -> list[str]:
+    runs = str(row.runs) if row.runs else NOTHING
     if row.cost is None:
-        return [NOTHING] * 3
-    return [str(row.runs), f"{row.cost.multiply_adds / 1e6:.1f}", f"{row.cost.per_second / 1e6:.1f}"]
+        return [runs, NOTHING, NOTHING]
+    return [runs, f"{row.cost.multiply_adds / 1e6:.1f}", f"{row.cost.per_second / 1e6:.1f}"]
 
 
 def _printed_cells(numbers: Mapping[str, float], metrics: tuple[str, ...]) -> list[str]:

@@ -37,7 +37,8 @@ def dial_figure(dial: Dial) -> Figure:
     for metric, axes in zip(dial.metrics, panels, strict=False):
         _draw_level(axes, dial.level.average[metric])
         _draw_points(axes, dial.turned, metric, marker="o", line="-", colour=BLUE, label="MESM, dial turned after training")
-        _draw_points(axes, dial.retrained, metric, marker="s", line="--", colour=ORANGE, label="MESM, trained with each p")
+        each = {"marker": "s", "line": "--", "colour": ORANGE, "label": "MESM, trained with each p"}
+        _draw_points(axes, dial.retrained, metric, shift=0.012, **each)
         axes.set_ylabel(f"average\n{_NAMES[metric]}", fontsize=9)
     _draw_cost(panels[-1], dial)
     panels[-1].set_xlabel("p, the attention mass that the nucleus keeps", fontsize=9)
@@ -92,13 +93,21 @@ def _draw_level(axes: Axes, number: Number) -> None:
 
 
 def _draw_points(
-    axes: Axes, points: Sequence[DialPoint], metric: str, *, marker: str, line: str, colour: str, label: str
+    axes: Axes,
+    points: Sequence[DialPoint],
+    metric: str,
+    *,
+    marker: str,
+    line: str,
+    colour: str,
+    label: str,
+    shift: float = 0.0,
 ) -> None:
+    """Draw one metric at each p; ``shift`` keeps the intervals of two series apart."""
     if points:
+        places = [point.top_p + shift for point in points]
         numbers = [point.average[metric] for point in points]
-        _draw_numbers(
-            axes, [point.top_p for point in points], numbers, marker=marker, line=line, colour=colour, label=label
-        )
+        _draw_numbers(axes, places, numbers, marker=marker, line=line, colour=colour, label=label)
 
 
 def _draw_numbers(
