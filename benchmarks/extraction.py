@@ -247,7 +247,7 @@ def runs_of(subject: Subject, case: Case) -> dict[tuple[str, str, str], tuple[Ca
                 if case.sites == "p":
                     block.top_p = case.level
                 else:
-                    block.choose = ForcedSites(next(chosen))
+                    block.choose, block.tile = ForcedSites(next(chosen)), 1
         runs[key] = (_inference(branch, maps, query) if case.mode == "inference" else _step(branch, maps, query), branch)
     return runs
 

@@ -40,9 +40,7 @@ class PrepareSettings:
     silence_peak: float = 1e-4
 
     def __post_init__(self) -> None:
-        _positive(
-            self, "frame_interval_s", "min_face_px", "detect_max_side_px", "search_every_frames", "max_frame_side_px"
-        )
+        _positive(self, "frame_interval_s", "min_face_px", "detect_max_side_px", "search_every_frames", "max_frame_side_px")
         _between(self, 0.0, 2.0, "face_margin")
         _between(self, 0.0, 1.0, "silence_peak")
 
@@ -140,6 +138,8 @@ class SparseSettings:
         mask: ``nucleus`` (eq. 3), ``random`` (as many sites as the nucleus, chosen by a seeded draw), ``dense`` (all).
         logit_scale: None leaves the attention logits of eq. 2 as they are; a number standardises them per map and
             multiplies them by it, so that the density follows p.
+        detach_features: the attention reads the features without pulling at them: its gradient, which is an estimate,
+            trains its own weights alone.
         salient_start: start the attention so that it prefers sites of large features.
         attention_tile: side of the squares of sites that the first block's attention chooses; it halves from block to
             block, as the maps do. 1 chooses single sites.
@@ -152,7 +152,8 @@ class SparseSettings:
     mask: Literal["nucleus", "random", "dense"] = "nucleus"
     logit_scale: float | None = 0.5
     salient_start: bool = True
-    attention_tile: int = 1
+    detach_features: bool = True
+    attention_tile: int = 4
     warm_epochs: int = 2
     backend: Literal["auto", "masked", "torch", "native"] = "auto"
 
@@ -263,6 +264,7 @@ class TrainSettings:
 
     Attributes:
         learning_rate: of Adam.
+        attention_learning_rate_factor: the rate of the sparse blocks' attention is this times ``learning_rate``.
         text_learning_rate_factor: the text encoder's rate is this times ``learning_rate`` (published code: 0.1).
         batch_size: utterances per step, in all parts and processes together.
         accumulate: a step is computed in so many parts, one after another; batch norm takes its statistics part by part.
@@ -286,6 +288,7 @@ class TrainSettings:
 
     learning_rate: float = 5e-5
     text_learning_rate_factor: float = 0.1
+    attention_learning_rate_factor: float = 3.0
     batch_size: int = 8
     accumulate: int = 1
     precision: Literal["fp32", "bf16"] = "fp32"
@@ -310,6 +313,7 @@ class TrainSettings:
         _positive(self, "learning_rate", "batch_size", "accumulate", "epochs", "patience")
         for name in (
             "text_learning_rate_factor",
+            "attention_learning_rate_factor",
             "gradient_clip",
             "weight_decay",
             "seed",
@@ -333,7 +337,7 @@ class RunSettings:
 
     @property
     def deciding(self) -> RunSettings:
-        """The same with all that has no part in the outcome at its default; a run may be gone on with if only that differs."""
+        """The same, all that has no part in the outcome at its default; a run may go on if only that differs."""
         default = TrainSettings()
         neutral = {name: getattr(default, name) for name in ("workers", "save_every_s", "save_every_steps", "tensorboard")}
         return replace(self, train=replace(self.train, **neutral))
@@ -357,9 +361,16 @@ def preset(name: str) -> RunSettings:
                 modality_dropout=0.0,
                 text=TextSettings(encoder="albert-base-v2"),
                 mel=MelSettings(scale="power", normalise="none"),
-                sparse=SparseSettings(attention_gradient="none", logit_scale=None, salient_start=False, warm_epochs=0),
+                sparse=SparseSettings(
+                    attention_gradient="none",
+                    logit_scale=None,
+                    salient_start=False,
+                    detach_features=False,
+                    attention_tile=1,
+                    warm_epochs=0,
+                ),
             ),
-            train=TrainSettings(gradient_clip=0.0, text_learning_rate_factor=1.0),
+            train=TrainSettings(gradient_clip=0.0, text_learning_rate_factor=1.0, attention_learning_rate_factor=1.0),
         )
     raise ConfigError(f"there is no preset '{name}'", field="preset", remedy="known: paper, mesmer")
 

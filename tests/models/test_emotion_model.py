@@ -66,11 +66,15 @@ def test_thresholds(model: EmotionModel) -> None:
 
 
 def test_parameter_groups_hold_each_parameter_once(model: EmotionModel) -> None:
-    groups = {group["name"]: group for group in model.parameter_groups(1e-3, 0.1)}
+    groups = {group["name"]: group for group in model.parameter_groups(1e-3, 0.1, 3.0)}
     assert groups["rest"]["lr"] == 1e-3
     assert groups["text_encoder"]["lr"] == pytest.approx(1e-4)
     assert model.text_encoder is not None
     assert {id(p) for p in groups["text_encoder"]["params"]} == {id(p) for p in model.text_encoder.parameters()}
+    attention = {id(p) for name, p in model.named_parameters() if ".attention." in name and ".blocks." in name}
+    assert {id(p) for group in groups.values() if group["name"] == "attention" for p in group["params"]} == attention
+    assert bool(attention) == (model.settings.name == "mesm")
+    assert all(group["lr"] == pytest.approx(3e-3) for group in groups.values() if group["name"] == "attention")
     grouped = [id(p) for group in groups.values() for p in group["params"]]
     assert len(grouped) == len(set(grouped))
     assert set(grouped) == {id(p) for p in model.parameters()}

@@ -60,7 +60,8 @@ def test_folded_branch_computes_the_same(kind: str, channels: int, native: bool)
     assert torch.equal(found.dense_multiply_adds, expected.dense_multiply_adds)
     for mine, theirs in zip(found.traces, expected.traces, strict=True):
         assert torch.equal(mine.kept, theirs.kept)
-        assert (mine.attention - theirs.attention).abs().max() < 1e-6
+        # Standardising a few logits that are nearly equal magnifies their rounding.
+        assert (mine.attention - theirs.attention).abs().max() < 1e-5
 
 
 @pytest.mark.parametrize("kind", ["dense", *BACKENDS])

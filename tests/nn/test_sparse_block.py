@@ -73,10 +73,11 @@ def test_block_equals_a_masked_dense_network(backend: str, training: bool, first
     assert again[1] is None
 
 
+@pytest.mark.parametrize("detach", [False, True])
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_straight_through_gradient_is_that_of_the_renormalised_attention(backend: str) -> None:
+def test_straight_through_gradient_is_that_of_the_renormalised_attention(backend: str, detach: bool) -> None:
     maps, query = sparse_input(), torch.randn(5, QUERY)
-    block = build(backend=backend, top_p=0.7)
+    block = build(backend=backend, top_p=0.7, detach_features=detach)
     rows = maps.rows.clone().requires_grad_()
     out, trace, _, _ = block(SparseMaps(rows, maps.kept), query)
     factor = torch.randn_like(out.rows)
@@ -86,7 +87,8 @@ def test_straight_through_gradient_is_that_of_the_renormalised_attention(backend
     # The same with every kept feature multiplied by w / w.detach(): the value 1, the gradient of the renormalised w.
     same = build(backend=backend, top_p=0.7)
     leaf = maps.rows.clone().requires_grad_()
-    attention = same.attention(SparseMaps(leaf, maps.kept), query).view(maps.kept.shape)
+    seen = leaf.detach() if detach else leaf
+    attention = same.attention(SparseMaps(seen, maps.kept), query).view(maps.kept.shape)
     mass = (attention * trace.kept).sum((1, 2), keepdim=True)
     share = attention / mass * trace.kept.sum((1, 2), keepdim=True)
     factor_of_site = 1 + (share - share.detach())

@@ -17,6 +17,7 @@ from mesmer.config import ModelSettings, PrepareSettings
 from mesmer.errors import ModelError, suggest
 from mesmer.models.calibration import Calibration, read_calibrations, read_margins
 from mesmer.nn.nucleus import check_top_p
+from mesmer.nn.sparse_block import CrossModalSparseBlock
 from mesmer.nn.sparse_trunk import SparseTrunk
 from mesmer.nn.text_encoder import TextEncoder
 from mesmer.records import MODALITIES, Batch, ModelOutput
@@ -130,14 +131,23 @@ class EmotionModel(nn.Module):
         offset = torch.tensor([one.offset for one in calibrations], dtype=torch.float64, device=logits.device)
         return torch.sigmoid(logits.double() / temperature + offset)
 
-    def parameter_groups(self, learning_rate: float, text_factor: float) -> list[dict[str, Any]]:
-        """Return the groups for an optimizer: the text encoder at ``text_factor * learning_rate``, the rest at
-        ``learning_rate``. Frozen parameters are left out; each group carries its ``name``.
+    def parameter_groups(
+        self, learning_rate: float, text_factor: float, attention_factor: float = 1.0
+    ) -> list[dict[str, Any]]:
+        """Return the groups for an optimizer: the text encoder at ``text_factor * learning_rate``, the attention of the
+        sparse blocks at ``attention_factor * learning_rate``, the rest at ``learning_rate``. Frozen parameters and empty
+        groups are left out; each group carries its ``name``.
         """
         text: list[nn.Parameter] = [] if self.text_encoder is None else list(self.text_encoder.parameters())
-        known = {id(parameter) for parameter in text}
+        blocks = [module for module in self.modules() if isinstance(module, CrossModalSparseBlock)]
+        attention = [parameter for block in blocks for parameter in block.attention.parameters()]
+        known = {id(parameter) for parameter in (*text, *attention)}
         rest = [parameter for parameter in self.parameters() if id(parameter) not in known]
-        groups = (("rest", rest, learning_rate), ("text_encoder", text, text_factor * learning_rate))
+        groups = (
+            ("rest", rest, learning_rate),
+            ("text_encoder", text, text_factor * learning_rate),
+            ("attention", attention, attention_factor * learning_rate),
+        )
         return [
             {"name": name, "params": [p for p in parameters if p.requires_grad], "lr": rate}
             for name, parameters, rate in groups

@@ -28,7 +28,7 @@ class BatchNorm(nn.BatchNorm2d):
     shared = False
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return ``x`` normalised. A single row has no variance: it passes as in evaluation, statistics stay as they are."""
+        """Return ``x`` normalised. A single row has no variance: it passes as in evaluation, and moves no statistics."""
         if self.training and self.shared:
             return self._over_processes(x)
         if x.dim() == 4:

@@ -111,7 +111,8 @@ class CrossModalSparseBlock(nn.Module):
         learns = self.settings.attention_gradient == "straight_through" and self.settings.mask == "nucleus"
         kernels = kernels_for(self.settings.backend, maps.rows)
         with torch.set_grad_enabled(torch.is_grad_enabled() and learns):
-            logits = self.attention.logits(maps, query, kernels=kernels)
+            seen = SparseMaps(maps.rows.detach(), maps.kept) if self.settings.detach_features else maps
+            logits = self.attention.logits(seen, query, kernels=kernels)
             if self.tile > 1:
                 return self._attend_tiles(maps, logits)
             active = None if maps.is_full else maps.kept.flatten(1)

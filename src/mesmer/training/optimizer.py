@@ -1,4 +1,4 @@
-"""The optimizer: Adam with decoupled weight decay, and a rate of its own for the text encoder."""
+"""The optimizer: Adam with decoupled weight decay, and rates of their own for the text encoder and the attention."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from mesmer.models.base import EmotionModel
 
 
 def make_optimizer(model: EmotionModel, settings: TrainSettings) -> torch.optim.Optimizer:
-    """Return AdamW over the parameters that learn; the text encoder's rate is the rest's times its factor.
+    """Return AdamW over the parameters that learn; text encoder and attention learn at the rest's rate times
+    their factors.
 
     Each group remembers its full rate as ``full_lr``; the schedule multiplies that. Weight decay spares vectors (biases,
     norms). With decay 0, the paper's setting, AdamW is Adam.
@@ -22,7 +23,8 @@ def make_optimizer(model: EmotionModel, settings: TrainSettings) -> torch.optim.
         ConfigError: nothing learns.
     """
     groups = []
-    for group in model.parameter_groups(settings.learning_rate, settings.text_learning_rate_factor):
+    factors = settings.text_learning_rate_factor, settings.attention_learning_rate_factor
+    for group in model.parameter_groups(settings.learning_rate, *factors):
         matrices = [p for p in group["params"] if p.ndim > 1]
         vectors = [p for p in group["params"] if p.ndim <= 1]
         for chosen, decay in ((matrices, settings.weight_decay), (vectors, 0.0)):

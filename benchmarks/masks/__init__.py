@@ -1,0 +1,1 @@
+"""Studies of the learnt mask: one modality alone, real data, masks compared at equal density."""

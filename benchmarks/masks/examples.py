@@ -1,0 +1,174 @@
+"""Labelled faces and voices, one class each, from the public tables: FER2013 and RAVDESS speech."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import soundfile
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from mesmer.config import MelSettings, TextSettings
+from mesmer.records import Batch
+from mesmer.signals.mel import mel_chunks
+
+HELD_BACK_ACTOR = 1
+FACE_TURN_DEG, FACE_SCALE, FACE_SHIFT = 12.0, 0.12, 0.12
+MASKED_BANDS, MASKED_FRAMES = 16, 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examples:
+    """N labelled examples of one modality.
+
+    Attributes:
+        steps: packed: uint8 (sum S, 48, 48), grey faces, or float32 (sum S, 128, 32), log-mel chunks.
+        counts: int64 (N,), steps of each example.
+        labels: int64 (N,), index into ``classes``.
+        speaker: int64 (N,), the actor; 0 where unknown.
+        truth: bool (sum S, 48, 48), where a drawn face shows its emotion; None where nobody knows.
+    """
+
+    modality: str
+    classes: tuple[str, ...]
+    steps: Tensor
+    counts: Tensor
+    labels: Tensor
+    speaker: Tensor
+    truth: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def select(self, rows: Tensor) -> Examples:
+        """Return the examples ``rows``, int64, in that order."""
+        ends = self.counts.cumsum(0)
+        spans = [torch.arange(int(ends[row] - self.counts[row]), int(ends[row])) for row in rows]
+        wanted = torch.cat(spans) if spans else rows
+        return replace(
+            self,
+            steps=self.steps[wanted],
+            counts=self.counts[rows],
+            labels=self.labels[rows],
+            speaker=self.speaker[rows],
+            truth=None if self.truth is None else self.truth[wanted],
+        )
+
+    def where(self, mask: Tensor) -> Examples:
+        return self.select(mask.nonzero().squeeze(1))
+
+
+def fer2013(table: Path, split: str) -> Examples:
+    """Return the faces of ``train``, ``valid`` (the official PublicTest) or ``test`` (PrivateTest)."""
+    rows = pq.read_table(table, columns=["emotion", "split", "image"]).to_pylist()
+    classes = tuple(sorted({row["emotion"] for row in rows}))
+    rows = [row for row in rows if row["split"] == split]
+    faces = np.stack([np.asarray(Image.open(io.BytesIO(_bytes(row["image"]))).convert("L")) for row in rows])
+    return Examples(
+        modality="visual",
+        classes=classes,
+        steps=torch.from_numpy(faces),
+        counts=torch.ones(len(rows), dtype=torch.int64),
+        labels=torch.tensor([classes.index(row["emotion"]) for row in rows]),
+        speaker=torch.zeros(len(rows), dtype=torch.int64),
+    )
+
+
+def ravdess_speech(table: Path) -> Examples:
+    """Return the spoken sentences of all actors but the one held back, their silent ends cut off."""
+    rows = pq.read_table(table, columns=["actor", "emotion", "audio"]).to_pylist()
+    classes = tuple(sorted({str(row["emotion"]) for row in rows}))
+    rows = [row for row in rows if int(row["actor"]) != HELD_BACK_ACTOR]
+    chunks = [torch.from_numpy(mel_chunks(_spoken(_waveform(_bytes(row["audio"]))), MelSettings())) for row in rows]
+    return Examples(
+        modality="audio",
+        classes=classes,
+        steps=torch.cat(chunks),
+        counts=torch.tensor([len(part) for part in chunks]),
+        labels=torch.tensor([classes.index(str(row["emotion"])) for row in rows]),
+        speaker=torch.tensor([int(row["actor"]) for row in rows]),
+    )
+
+
+def _bytes(cell: bytes | dict[str, bytes]) -> bytes:
+    return cell["bytes"] if isinstance(cell, dict) else cell
+
+
+def _waveform(data: bytes) -> np.ndarray:
+    wave, rate = soundfile.read(io.BytesIO(data), dtype="float32")
+    if rate != 16_000 or wave.ndim != 1:
+        raise ValueError(f"expected mono sound at 16 kHz, got {wave.ndim} axes at {rate} Hz")
+    return wave
+
+
+def _spoken(wave: np.ndarray, *, window: int = 400, floor: float = 0.02) -> np.ndarray:
+    """Cut what is more than 34 dB below the loudest 25 ms off both ends."""
+    loudness = np.sqrt(np.square(wave[: len(wave) // window * window].reshape(-1, window)).mean(1))
+    loud = (loudness > floor * loudness.max()).nonzero()[0]
+    return wave[loud[0] * window : (loud[-1] + 1) * window]
+
+
+def batch_of(examples: Examples, *, text: TextSettings) -> Batch:
+    """Return examples as a batch in which nothing else is present."""
+    size, visual = len(examples), examples.modality == "visual"
+    nothing = torch.zeros(size, dtype=torch.int64)
+    faces = examples.steps[:, None].expand(-1, 3, -1, -1) if visual else torch.zeros(0, 3, 48, 48, dtype=torch.uint8)
+    chunks = torch.zeros(0, 1, 128, 32) if visual else examples.steps[:, None]
+    return Batch(
+        ids=tuple(str(row) for row in range(size)),
+        faces=faces,
+        num_faces=examples.counts if visual else nothing,
+        chunks=chunks,
+        num_chunks=nothing if visual else examples.counts,
+        tokens=torch.zeros(size, 2, dtype=torch.int64),
+        token_mask=torch.ones(size, 2, dtype=torch.bool),
+        present=torch.tensor([[False, not visual, visual]]).expand(size, 3),
+    )
+
+
+def augmented(examples: Examples, draw: torch.Generator) -> Examples:
+    """Return the examples as they might also have looked or sounded.
+
+    A face is mirrored, turned, scaled and moved; of a voice some mel bands (throughout) and frames are hidden.
+    """
+    if examples.modality == "visual":
+        return replace(examples, steps=_moved_faces(examples.steps, draw))
+    return replace(examples, steps=_hidden_bands(examples.steps, examples.counts, draw))
+
+
+def _moved_faces(faces: Tensor, draw: torch.Generator) -> Tensor:
+    number = len(faces)
+
+    def uniform(most: float) -> Tensor:
+        return (torch.rand(number, generator=draw) * 2 - 1) * most
+
+    angle, scale = torch.deg2rad(uniform(FACE_TURN_DEG)), 1 + uniform(FACE_SCALE)
+    mirror = torch.where(torch.rand(number, generator=draw) < 0.5, -1.0, 1.0)
+    cos, sin = scale * angle.cos(), scale * angle.sin()
+    rows = (
+        torch.stack([mirror * cos, -sin, uniform(FACE_SHIFT)], 1),
+        torch.stack([mirror * sin, cos, uniform(FACE_SHIFT)], 1),
+    )
+    grid = F.affine_grid(torch.stack(rows, 1), [number, 1, *faces.shape[1:]], align_corners=False)
+    moved = F.grid_sample(faces[:, None].float(), grid, padding_mode="border", align_corners=False)
+    return moved[:, 0].round().to(torch.uint8)
+
+
+def _hidden_bands(chunks: Tensor, counts: Tensor, draw: torch.Generator) -> Tensor:
+    bands, frames = chunks.shape[1:]
+    width = torch.randint(0, MASKED_BANDS + 1, (len(counts), 1), generator=draw)
+    first = (torch.rand(len(counts), 1, generator=draw) * (bands - width)).long()
+    band = torch.arange(bands)
+    hidden = ((band >= first) & (band < first + width)).repeat_interleave(counts, 0)[:, :, None]
+    width = torch.randint(0, MASKED_FRAMES + 1, (len(chunks), 1), generator=draw)
+    first = (torch.rand(len(chunks), 1, generator=draw) * (frames - width)).long()
+    frame = torch.arange(frames)
+    hidden = hidden | ((frame >= first) & (frame < first + width))[:, None]
+    louder = (torch.randn(len(counts), generator=draw) * 0.1).repeat_interleave(counts)[:, None, None]
+    return chunks.masked_fill(hidden, 0.0) + louder

@@ -1,0 +1,132 @@
+"""The two studies: which examples train, validate and test, and which masks go on from which start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from masks.drawn import drawn_faces
+from masks.examples import Examples, fer2013, ravdess_speech
+from masks.training import Plan, score, train
+from masks.variants import ABLATIONS, CONTROLS, MASKS, study_model, take_over
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """What is trained. ``seeds`` are the folds of actors where the voices are studied."""
+
+    name: str
+    seeds: tuple[int, ...]
+    dense_epochs: int
+    sparse_epochs: int
+    width: int = 32
+    masks: tuple[str, ...] = CONTROLS
+    densities: tuple[float, ...] = (0.5, 0.3)
+    limit: int | None = None
+    device: str = "cpu"
+    drawn: Mapping[str, int] = field(default_factory=lambda: {"train": 2400, "valid": 600, "test": 1200})
+
+    def but(self, **changes: Any) -> Study:
+        """Return the study with the changes that are not None."""
+        given = {name: value for name, value in changes.items() if value is not None}
+        return replace(self, **{name: tuple(v) if isinstance(v, list) else v for name, v in given.items()})
+
+    def runs(self) -> Iterator[tuple[str, float | None]]:
+        """Yield mask and density of every run that follows the dense start."""
+        for mask in self.masks:
+            if mask == "dense":
+                yield mask, None
+            else:
+                yield from ((mask, density) for density in self.densities)
+
+
+FACES = Study(name="faces", seeds=(0, 1, 2), dense_epochs=6, sparse_epochs=4)
+DRAWN = Study(
+    name="drawn",
+    seeds=(0, 1, 2, 3, 4),
+    dense_epochs=8,
+    sparse_epochs=8,
+    width=16,
+    masks=(*CONTROLS, *ABLATIONS),
+)
+VOICES = Study(name="voices", seeds=(0, 1, 2, 3, 4), dense_epochs=30, sparse_epochs=16)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """One finished run on the test part: of every example whether the answer was right, its class, and who belongs together
+    (the examples of one actor; faces stand alone)."""
+
+    mask: str
+    density: float | None
+    seed: int
+    accuracy: float
+    recall: float
+    right: Tensor
+    labels: Tensor
+    groups: Tensor
+    densities: list[float]
+    multiply_adds: float
+    top_p: float
+    pointing: tuple[float, float] | None
+
+
+def parts(study: Study, data: Path | None, seed: int) -> tuple[Examples, Examples, Examples]:
+    """Return the examples that train, validate and test. Actors of one part are in no other."""
+    if study.name == "drawn":
+        train_part, valid, test = (drawn_faces(split, number=number, seed=0) for split, number in study.drawn.items())
+    elif data is None:
+        raise SystemExit(f"the study of {study.name} needs --data")
+    elif study.name == "faces":
+        train_part, valid, test = (fer2013(data, split) for split in ("train", "valid", "test"))
+    else:
+        everything = ravdess_speech(data)
+        fold = everything.speaker % len(VOICES.seeds)
+        held = (fold == (seed + 1) % len(VOICES.seeds)) & (everything.speaker > 12)  # a few actors choose, a fold tests
+        train_part, valid, test = (everything.where(rows) for rows in ((fold != seed) & ~held, held, fold == seed))
+    if study.limit:
+        chosen = torch.randperm(len(train_part), generator=torch.Generator().manual_seed(0))[: study.limit]
+        train_part = train_part.select(chosen)
+    return train_part, valid, test
+
+
+def run_study(study: Study, *, data: Path | None, work: Path, test: bool) -> list[Result]:
+    """Train what is missing; with ``test`` return the scores on the test part."""
+    results = []
+    for seed in study.seeds:
+        train_part, valid, test_part = parts(study, data, seed)
+        folder = work / study.name / f"width{study.width}" / f"seed{seed}"
+        start = study_model(
+            train_part.classes, MASKS["dense"], width=study.width, modality=train_part.modality, seed=seed
+        ).to(study.device)
+        common = {"examples": train_part, "valid": valid, "say": lambda line: print(line, flush=True)}
+        plan = Plan(epochs=study.dense_epochs, density=None, final=False)
+        train(start, plan=plan, seed=seed, folder=folder / "start", **common)
+        for mask, density in study.runs():
+            model = study_model(
+                train_part.classes, MASKS[mask], width=study.width, modality=train_part.modality, seed=seed
+            ).to(study.device)
+            take_over(model, start.state_dict())
+            plan = Plan(epochs=study.sparse_epochs, density=density)
+            name = mask if density is None else f"{mask}-{density:g}"
+            train(model, plan=plan, seed=100 + seed, folder=folder / name, **common)
+            if test:
+                done = score(model, test_part)
+                alone = torch.arange(len(test_part))
+                results.append(
+                    Result(
+                        mask=mask, density=density, seed=seed, accuracy=done.accuracy, recall=done.recall, right=done.right,
+                        labels=test_part.labels, groups=test_part.speaker if study.name == "voices" else alone,
+                        densities=done.density, multiply_adds=done.multiply_adds, top_p=model.top_p,
+                        pointing=done.pointing,
+                    )
+                )  # fmt: skip
+    return results
+
+
+STUDIES = {study.name: study for study in (FACES, VOICES, DRAWN)}

@@ -1,0 +1,115 @@
+"""Scores of the finished runs as a table, with 95 % intervals: accuracy of faces, unweighted average recall of voices."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from masks.study import Result, Study
+
+RESAMPLES = 4000
+
+
+def print_tables(study: Study, results: Sequence[Result], *, json_file: Path | None) -> None:
+    """Print one row for every mask and density, in Markdown, and save the numbers behind it."""
+    classes = int(max(result.labels.max() for result in results)) + 1
+    weights = _resamples(results)
+    dense = _counts([result for result in results if result.mask == "dense"], classes)
+    learnt = {
+        result.density: _counts([r for r in results if (r.mask, r.density) == ("learnt", result.density)], classes)
+        for result in results
+    }
+    metric = "accuracy" if study.name == "faces" else "unweighted average recall"
+    print(f"| mask | density (blocks) | p | M multiply-adds | {metric}, % | each | against dense | learnt against it |")
+    print("|---|---|---|---|---|---|---|---|")
+    rows = []
+    for mask, density in study.runs():
+        runs = [result for result in results if (result.mask, result.density) == (mask, density)]
+        row = _row(study, runs, _counts(runs, classes), dense, learnt.get(density), weights)
+        rows.append({"mask": mask, "wanted_density": density, **row})
+        print(_line(mask, row))
+    if json_file is not None:
+        json_file.write_text(json.dumps({"study": study.name, "width": study.width, "rows": rows}, indent=1) + "\n")
+
+
+def _resamples(results: Sequence[Result]) -> Tensor:
+    """Return how often each group is drawn, float (1 + resamples, groups); the first row draws each once."""
+    groups = int(max(result.groups.max() for result in results)) + 1
+    known = torch.zeros(groups)
+    for result in results:
+        known[result.groups] = 1.0
+    draw = torch.Generator().manual_seed(0)
+    drawn = torch.multinomial(known, int(known.sum()) * RESAMPLES, replacement=True, generator=draw).view(RESAMPLES, -1)
+    counts = torch.zeros(RESAMPLES, groups).scatter_add_(1, drawn, torch.ones(drawn.shape))
+    return torch.cat([known[None], counts])
+
+
+def _counts(runs: Sequence[Result], classes: int) -> tuple[Tensor, Tensor]:
+    """Return right answers and examples, float (groups, classes), of all runs together."""
+    groups = int(max(run.groups.max() for run in runs)) + 1
+    right, all_of_them = torch.zeros(groups * classes), torch.zeros(groups * classes)
+    for run in runs:
+        cell = run.groups * classes + run.labels
+        right.index_add_(0, cell, run.right.float())
+        all_of_them.index_add_(0, cell, torch.ones(len(cell)))
+    return right.view(groups, classes), all_of_them.view(groups, classes)
+
+
+def _metric(study: Study, counts: tuple[Tensor, Tensor], weights: Tensor) -> Tensor:
+    """Return the metric in every resample, in percent; a class that a resample has lost is left out of the mean."""
+    weights = weights[:, : len(counts[0])]
+    right, number = weights @ counts[0], weights @ counts[1]
+    if study.name == "faces":
+        return 100 * right.sum(1) / number.sum(1)
+    return 100 * (right / number).nanmean(1)
+
+
+def _row(
+    study: Study,
+    runs: Sequence[Result],
+    counts: tuple[Tensor, Tensor],
+    dense: tuple[Tensor, Tensor],
+    learnt: tuple[Tensor, Tensor] | None,
+    weights: Tensor,
+) -> dict[str, object]:
+    own = _metric(study, counts, weights)
+    row: dict[str, object] = {
+        "densities": torch.tensor([run.densities for run in runs]).mean(0).tolist(),
+        "top_p": sum(run.top_p for run in runs) / len(runs),
+        "multiply_adds": sum(run.multiply_adds for run in runs) / len(runs),
+        "value": _interval(own),
+        "each": [100 * (run.accuracy if study.name == "faces" else run.recall) for run in runs],
+        "against_dense": _interval(own - _metric(study, dense, weights)),
+    }
+    if learnt is not None:
+        row["learnt_against_it"] = _interval(_metric(study, learnt, weights) - own)
+    return row
+
+
+def _interval(values: Tensor) -> list[float]:
+    """Return the value on all examples, and the middle 95 % of the resamples."""
+    low, high = torch.quantile(values[1:], torch.tensor([0.025, 0.975])).tolist()
+    return [float(values[0]), low, high]
+
+
+def _line(mask: str, row: dict[str, object]) -> str:
+    def cell(name: str, sign: str = "") -> str:
+        value = row.get(name)
+        if not isinstance(value, list):
+            return ""
+        return f"{value[0]:{sign}.1f} ({value[1]:{sign}.1f} to {value[2]:{sign}.1f})"
+
+    densities, each = row["densities"], row["each"]
+    assert isinstance(densities, list)
+    assert isinstance(each, list)
+    shares = f"{sum(densities) / 3:.2f} ({', '.join(f'{d:.2f}' for d in densities)})"
+    singles = ", ".join(f"{value:.1f}" for value in each)
+    millions = f"{row['multiply_adds'] / 1e6:.1f}"  # type: ignore[operator]
+    return (
+        f"| {mask} | {shares} | {row['top_p']:.2f} | {millions} | {cell('value')} | {singles} |"
+        f" {cell('against_dense', '+')} | {cell('learnt_against_it', '+')} |"
+    )
