@@ -17,8 +17,11 @@ from mesmer.analysis.result import Analysis, AnalyzedPerson, AnalyzedUtterance
 from mesmer.analysis.transcripts import Transcript, read_transcript_file
 from mesmer.analysis.utterances import UtteranceSettings
 from mesmer.errors import ConfigError
+from mesmer.media.facts import MediaFacts
 from mesmer.models.loading import LoadedModel
+from mesmer.models.saving import HASHES_FILE
 from mesmer.records import Clip
+from mesmer.storage.hashes import sha256_file
 
 Progress = Callable[[float, float], None]
 """Is told (seconds done, seconds in all)."""
@@ -69,6 +72,31 @@ class Analyzer:
         """
         return RunningAnalysis(self, Path(path), transcript, progress)
 
+    def model_facts(self) -> dict[str, Any]:
+        """Return what a result says of the model."""
+        loaded = self.predictor.loaded
+        hashes = loaded.folder / HASHES_FILE
+        return {
+            "name": loaded.model.settings.name,
+            "folder": "/".join(loaded.folder.parts[-2:]),
+            "sha256": sha256_file(hashes) if hashes.is_file() else None,
+            "emotions": list(loaded.model.settings.emotions),
+            "top_p": self.predictor.top_p,
+        }
+
+    def made_by(self, transcript: Transcript | None, *, has_audio: bool) -> dict[str, Any]:
+        """Return what a result says of this program, its settings and the words."""
+        from mesmer import __version__
+
+        written = None if self.whisper is None or not has_audio else self.whisper.name
+        return {
+            "version": __version__,
+            "hearing": self.hearing.name if has_audio else None,
+            "words": written if transcript is None else transcript.name,
+            "words_sha256": None if transcript is None else transcript.digest,
+            "settings": asdict(self.settings),
+        }
+
     def analyze(
         self, path: str | Path, *, transcript: Transcript | None = None, progress: Progress | None = None
     ) -> Analysis:
@@ -98,7 +126,7 @@ class RunningAnalysis:
             settings=analyzer.settings,
             progress=progress,
         )
-        self._source = _source(path, self._pass)
+        self.source = source_facts(path, self._pass.facts)
         self._utterances: list[AnalyzedUtterance] = []
         self._done = False
         self._untimed = 0
@@ -133,16 +161,10 @@ class RunningAnalysis:
         cost |= {"seconds_total": round(seconds, 3), "real_time_factor": round(reached_s / max(seconds, 1e-6), 2)}
         for name in ("multiply_adds", "dense_multiply_adds"):
             cost[name] = sum(row.prediction.cost[name] for row in self._utterances if row.prediction is not None)
-        loaded = analyzer.predictor.loaded
         return Analysis(
-            source=self._source,
-            model={
-                "name": loaded.model.settings.name,
-                "folder": loaded.folder.name,
-                "emotions": list(loaded.model.settings.emotions),
-                "top_p": analyzer.predictor.top_p,
-            },
-            made_by=self._made_by(),
+            source=self.source,
+            model=analyzer.model_facts(),
+            made_by=analyzer.made_by(self._transcript, has_audio=reading.facts.has_audio),
             complete=self._done and not reading.broke_off,
             analyzed_s=round(reached_s, 3),
             people=[
@@ -205,21 +227,6 @@ class RunningAnalysis:
                         text = whisper.words(clip.waveform)
                 yield heard, clip, text
 
-    def _made_by(self) -> dict[str, Any]:
-        from mesmer import __version__
-
-        analyzer, words = self._analyzer, None
-        if self._transcript is not None:
-            words = self._transcript.name
-        elif analyzer.whisper is not None:
-            words = f"Whisper ({Path(analyzer.whisper.name).name})"
-        return {
-            "version": __version__,
-            "hearing": analyzer.hearing.name if self._pass.facts.has_audio else None,
-            "words": words,
-            "settings": asdict(analyzer.settings),
-        }
-
     def _warnings(self, reached_s: float) -> list[str]:
         analyzer, reading, watcher = self._analyzer, self._pass, self._pass.watcher
         warnings = [*reading.problems]
@@ -233,9 +240,9 @@ class RunningAnalysis:
                 warnings.append("no speech was heard in it")
         if not reading.facts.has_video:
             warnings.append("there is no picture in the file: nobody is told from anybody else")
-        elif watcher.frames and watcher.faceless:
+        elif watcher.faceless > 0.01 * watcher.frames:
             warnings.append(f"no face in {100 * watcher.faceless / watcher.frames:.0f} % of the time")
-        if watcher.overlapping:
+        if watcher.overlapping > 0.01 * watcher.frames:
             warnings.append(f"faces overlap in {100 * watcher.overlapping / watcher.frames:.0f} % of the time")
         return [*warnings, *self._words_warnings()]
 
@@ -289,8 +296,8 @@ def analyze(
         return analyzer.analyze(path, transcript=words, progress=progress)
 
 
-def _source(path: Path, reading: FilePass) -> dict[str, Any]:
-    facts = reading.facts
+def source_facts(path: Path, facts: MediaFacts) -> dict[str, Any]:
+    """Return what a result says of its file."""
     return {
         "name": path.name.encode("utf-8", "replace").decode("utf-8"),
         "modified_ns": path.stat().st_mtime_ns,

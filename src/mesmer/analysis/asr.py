@@ -6,6 +6,7 @@ Both bring or load their weights from the disk; nothing is fetched unless a hub 
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,7 @@ class Whisper:
             remedy = f"this model knows: {', '.join(known)}"
             raise ConfigError(f"the language '{language}' is not known to it", file=model, field="language", remedy=remedy)
         self._language = language or (known[0] if len(known) == 1 else None)
-        self.name = model
+        self.name = f"Whisper ({Path(model).name}, {self._language or 'any language'})"
 
     def words(self, waveform: NDArray[np.float32]) -> str:
         """Return what is said in ``waveform``, float32 (T,), mono, 16 kHz; empty where nothing is understood."""

@@ -14,6 +14,7 @@ from pathlib import Path
 import pysubs2
 
 from mesmer.errors import ConfigError
+from mesmer.storage.hashes import sha256_bytes
 from mesmer.storage.reading import read_bytes
 
 ENDINGS = (".srt", ".vtt", ".txt")
@@ -44,13 +45,14 @@ class Transcript:
     """The words of one file, handed to utterances as they are found, in order of time.
 
     Args:
-        name: of the file they come from.
+        name, digest: of the file they come from.
         cues: subtitles, in any order.
         whole: a text without times instead.
     """
 
-    def __init__(self, *, name: str, cues: Sequence[Cue] = (), whole: str | None = None) -> None:
+    def __init__(self, *, name: str, digest: str = "", cues: Sequence[Cue] = (), whole: str | None = None) -> None:
         self.name = name
+        self.digest = digest
         self.whole = whole
         timed = [(time_s, word) for cue in sorted(cues, key=lambda cue: cue.start_s) for time_s, word in _timed(cue)]
         self._words = sorted(timed, key=lambda item: item[0])
@@ -93,6 +95,7 @@ def read_transcript_file(path: str | Path) -> Transcript:
     if ending not in ENDINGS:
         raise ConfigError("this is no transcript", file=path, remedy=f"give a file that ends in {', '.join(ENDINGS)}")
     data = read_bytes(path, max_bytes=MAX_BYTES, error=ConfigError)
+    digest = sha256_bytes(data)
     try:
         text = _UNSEEN.sub("", data.decode("utf-8-sig")).replace("\r\n", "\n")
     except UnicodeDecodeError:
@@ -101,11 +104,11 @@ def read_transcript_file(path: str | Path) -> Transcript:
         whole = " ".join(text.split())
         if not whole:
             raise ConfigError("there are no words in it", file=path)
-        return Transcript(name=path.name, whole=whole)
+        return Transcript(name=path.name, digest=digest, whole=whole)
     cues = _cues(text, ending, path)
     if not cues:
         raise ConfigError("there is no subtitle in it", file=path, remedy="give SRT or WebVTT with times and words")
-    return Transcript(name=path.name, cues=cues)
+    return Transcript(name=path.name, digest=digest, cues=cues)
 
 
 def _cues(text: str, ending: str, path: Path) -> list[Cue]:

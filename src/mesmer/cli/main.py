@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 import mesmer
-from mesmer.cli import audit, evaluate, experiment, explain, features, predict, prepare, sweep, train
+from mesmer.cli import analyze, audit, evaluate, experiment, explain, features, predict, prepare, sweep, train
 from mesmer.cli.parser import Parser
 from mesmer.errors import ConfigError, MesmerError, suggest
 
@@ -24,6 +24,7 @@ COMMANDS = {
     "experiment": experiment,
     "sweep": sweep,
     "predict": predict,
+    "analyze": analyze,
     "explain": explain,
 }
 

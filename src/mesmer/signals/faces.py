@@ -106,7 +106,9 @@ class FaceFollower:
             found=found,
             interpolated=np.array([crop.interpolated for crop in chosen], dtype=bool),
             people=people,
-            warnings=_warnings(main, people, found, why="the longest and largest" if choose is main_track else "chosen"),
+            warnings=_warnings(
+                main, people, found, why="the longest and largest" if choose is main_track else "the one asked for"
+            ),
         )
 
     def _add(self, frame: NDArray[np.uint8], found: Detections) -> None:
