@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,6 +51,18 @@ keys:
   model.dim: {{values: [8, 9]}}
   model.modalities: {{values: [T]}}
   train.epochs: {{values: [3]}}
+"""
+
+KILLED = """
+config: configs/mesm.yaml
+trials: 6
+startup_trials: 2
+warmup_epochs: 1
+keys:
+  train.learning_rate: {low: 1e-4, high: 1e-1, log: true}
+  model.dropout: {low: 0.0, high: 0.5, step: 0.1}
+  train.epochs: {values: [4]}
+  train.save_every_steps: {values: [1]}
 """
 
 
@@ -204,6 +219,7 @@ def test_ablation_figure_and_missing_modalities_share_their_runs(bench: Bench, c
         (["figure5", "--points", "half"], "no list of numbers"),
         (["missing", "--model", "mulT"], "mulT.yaml"),
         (["table5", "--small"], "exclude"),
+        (["table5", "--set", "model.text.encoder=./nowhere"], "cannot be trained: encoder"),
     ],
 )
 def test_what_cannot_be_made_is_told_before_anything_is_trained(
@@ -261,6 +277,25 @@ def test_a_sweep_in_two_processes(bench: Bench) -> None:
     settings = out / "trials" / "0000" / "settings.yaml"
     assert main(["train", "--config", str(settings), "--data", str(bench.data), "--run", str(bench.root / "alone")]) == 0
     assert told(bench.root / "alone" / "history.json")["best_f1"] == trials[0]["f1"]
+
+
+@pytest.mark.slow
+def test_a_killed_sweep_ends_the_same(bench: Bench) -> None:
+    pytest.importorskip("optuna")
+    spec = bench.root / "killed.yaml"
+    spec.write_text(KILLED)
+    out, again = bench.root / "whole", bench.root / "killed"
+    start = time.monotonic()
+    words = [sys.executable, "-m", "mesmer.cli.main", "sweep", str(spec), "--data", str(bench.data), "--out"]
+    subprocess.run([*words, str(out)], check=True, capture_output=True)
+    whole_s = time.monotonic() - start
+    for share in (0.2, 0.4, 0.5, 0.6):  # of which a part is spent on starting
+        process = subprocess.Popen([*words, str(again)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(share * whole_s)
+        process.kill()
+        process.wait()
+    subprocess.run([*words, str(again)], check=True, capture_output=True)
+    assert told(again / "trials.json") == told(out / "trials.json")
 
 
 @pytest.mark.slow

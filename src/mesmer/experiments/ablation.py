@@ -32,6 +32,7 @@ def ablate(runs: Runs, recipes: Recipes) -> Result:
         MesmerError: settings are refused, or a run cannot be trained.
     """
     wanted = [(model, subset, recipes.read(model).on(subset)) for model, subsets in _ROWS.items() for subset in subsets]
+    runs.need([recipe for _, _, recipe in wanted])
     runs.train([recipe for _, _, recipe in wanted])
     outcomes = [(model, subset, runs.outcome(recipe)) for model, subset, recipe in wanted]
     same = on_same_data("table5", runs.corpus, runs.dataset.emotions)
@@ -70,9 +71,7 @@ def missing_modalities(runs: Runs, recipes: Recipes, *, model: str = "mesm") -> 
         raise ConfigError(
             "the model must be given all modalities", file=recipes.folder / f"{model}.yaml", field="modalities"
         )
-    reason = runs.without_features(recipe)
-    if reason:
-        raise ConfigError(f"'{model}' cannot be trained: {reason}")
+    runs.need([recipe])
     dropout = recipe.settings.model.modality_dropout or LEAST_MODALITY_DROPOUT
     one = recipe if recipe.settings.model.modality_dropout else recipe.changed(f"{model}-drop", modality_dropout=dropout)
     own = {subset: _trained_on(recipe, subset) for subset in SEVEN}

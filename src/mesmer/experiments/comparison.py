@@ -35,7 +35,7 @@ PAPER_COST_NOTE = (
 
 
 def compare_models(name: str, runs: Runs, recipes: Recipes) -> Result:
-    """Train and evaluate the six models; a model whose features cannot be made is a row that says why.
+    """Train and evaluate the six models; a model that lacks features or a text encoder is a row that says why.
 
     Args:
         name: ``table3`` or ``table4``.
@@ -46,7 +46,7 @@ def compare_models(name: str, runs: Runs, recipes: Recipes) -> Result:
     """
     check_corpus(name, runs.corpus)
     read = {recipe.name: recipe for recipe in recipes.read_all()}
-    missing = {model: reason for model, recipe in read.items() if (reason := runs.without_features(recipe))}
+    missing = {model: reason for model, recipe in read.items() if (reason := runs.lacking(recipe))}
     ready = [recipe for model, recipe in read.items() if model not in missing]
     runs.train(ready)
     outcomes = {recipe.name: runs.outcome(recipe) for recipe in ready}

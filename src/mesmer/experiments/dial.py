@@ -89,6 +89,7 @@ def turn_dial(runs: Runs, recipes: Recipes, *, points: Sequence[float] = POINTS,
         raise ConfigError("p is above 0 and at most 1", field="--points", remedy="such as 0.1,0.5,1")
     mesm, fe2e = recipes.read("mesm"), recipes.read("fe2e")
     each = [mesm.at(p) for p in points] if retrain else []
+    runs.need([mesm, fe2e])
     runs.train([mesm, fe2e, *each])
     level = runs.outcome(fe2e)
     trained_p = mesm.settings.model.sparse.top_p

@@ -17,6 +17,8 @@ from mesmer.evaluation.table import Resampling
 from mesmer.evaluation.thresholds import choose_thresholds
 from mesmer.experiments.recipes import Recipe
 from mesmer.models.loading import LoadedModel, load_model
+from mesmer.models.registry import reads_tokens
+from mesmer.signals.text import load_tokenizer
 from mesmer.training.progress import Counter, time_left
 from mesmer.training.run import train_model
 
@@ -96,16 +98,19 @@ class Runs:
         """Name of the corpus."""
         return self.dataset.facts.corpus
 
-    def without_features(self, recipe: Recipe) -> str | None:
-        """Make the hand-crafted features that a recipe's model reads, where they are missing.
+    def lacking(self, recipe: Recipe) -> str | None:
+        """Make the hand-crafted features that a recipe's model reads, or see that its text encoder is at hand.
 
         Returns:
-            Why they cannot be made; None where all is there.
+            What is lacking and cannot be made or found; None where all is there.
         """
-        settings = recipe.settings.model.features
-        if settings is None:
-            return None
+        model = recipe.settings.model
+        settings = model.features
         try:
+            if reads_tokens(model) and model.text.encoder != "small":
+                load_tokenizer(model.text.encoder)
+            if settings is None:
+                return None
             if self._screen is None:
                 make_features(self.dataset, settings, workers=self._workers)
             else:
@@ -114,6 +119,17 @@ class Runs:
         except MesmerError as error:
             return str(error)
         return None
+
+    def need(self, recipes: Sequence[Recipe]) -> None:
+        """Refuse to begin where something is lacking.
+
+        Raises:
+            ConfigError: it is.
+        """
+        for recipe in {recipe.settings.model.name: recipe for recipe in recipes}.values():
+            reason = self.lacking(recipe)
+            if reason:
+                raise ConfigError(f"{recipe.title} cannot be trained: {reason}")
 
     def train(self, recipes: Sequence[Recipe]) -> None:
         """Train every run of some recipes, seed by seed, so that a stopped experiment has something of each row.
