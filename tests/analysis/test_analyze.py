@@ -96,16 +96,21 @@ def test_the_clip_of_a_turn_is_that_of_the_common_road(two_people: Video, analyz
     predictor = analyzer.predictor
     detector, prepare = predictor.detector, predictor.loaded.prepare
     reading = FilePass(
-        two_people.path, reader=predictor.reader.another(), detector=detector, prepare=prepare, hearing=analyzer.hearing,
-        settings=UtteranceSettings(), progress=None,
-    )  # fmt: skip
+        two_people.path,
+        reader=predictor.reader,
+        sound_reader=analyzer.sound_reader,
+        detector=detector,
+        prepare=prepare,
+        hearing=analyzer.hearing,
+        settings=UtteranceSettings(),
+        progress=None,
+    )
     alone = 0
     made = [
         (heard.turn, make_turn_clip(heard, reading=reading, path=two_people.path, detector=detector, prepare=prepare))
         for group in reading
         for heard in group
     ]
-    reading.close()
     for turn, clip in made:
         utterance = Utterance(id="", corpus="", media=str(two_people.path), start_s=turn.start_s, end_s=turn.end_s)
         same = make_clip(utterance, reader=predictor.reader, detector=detector, settings=prepare)
@@ -158,11 +163,11 @@ def test_what_is_done_is_kept_when_it_is_stopped(two_people: Video, analyzed: An
         if done > 12:
             raise KeyboardInterrupt
 
-    with analyzer.open(two_people.path, progress=stop) as running:
-        with pytest.raises(KeyboardInterrupt):
-            for _ in running:
-                pass
-        kept = running.result()
+    running = analyzer.open(two_people.path, progress=stop)
+    with pytest.raises(KeyboardInterrupt):
+        for _ in running:
+            pass
+    kept = running.result()
     assert not kept.complete
     assert 11 < kept.analyzed_s < 15
     assert 0 < len(kept.utterances) < len(analyzed.utterances)

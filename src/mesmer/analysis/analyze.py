@@ -52,6 +52,7 @@ class Analyzer:
         settings: UtteranceSettings | None = None,
     ) -> None:
         self.predictor = Predictor(model, top_p=top_p)
+        self.sound_reader = self.predictor.reader.another()
         self.hearing, self.hearing_problem = (hearing, None) if hearing is not None else best_hearing()
         self.whisper = whisper
         self.settings = settings or UtteranceSettings()
@@ -60,6 +61,7 @@ class Analyzer:
         return self
 
     def __exit__(self, *raised: object) -> None:
+        self.sound_reader.close()
         self.predictor.__exit__(*raised)
 
     def open(
@@ -105,14 +107,14 @@ class Analyzer:
         Raises:
             MediaError: the file cannot be read.
         """
-        with self.open(path, transcript=transcript, progress=progress) as running:
-            for _ in running:
-                pass
-            return running.result()
+        running = self.open(path, transcript=transcript, progress=progress)
+        for _ in running:
+            pass
+        return running.result()
 
 
 class RunningAnalysis:
-    """One file that is being gone through; a context manager. Iterating yields each utterance as soon as it is judged."""
+    """One file that is being gone through. Iterating yields each utterance as soon as it is judged."""
 
     def __init__(self, analyzer: Analyzer, path: Path, transcript: Transcript | None, progress: Progress | None) -> None:
         self._analyzer, self._path, self._transcript = analyzer, path, transcript
@@ -120,6 +122,7 @@ class RunningAnalysis:
         self._pass = FilePass(
             path,
             reader=analyzer.predictor.reader,
+            sound_reader=analyzer.sound_reader,
             detector=analyzer.predictor.detector,
             prepare=analyzer.predictor.loaded.prepare,
             hearing=analyzer.hearing,
@@ -130,12 +133,6 @@ class RunningAnalysis:
         self._utterances: list[AnalyzedUtterance] = []
         self._done = False
         self._untimed = 0
-
-    def __enter__(self) -> RunningAnalysis:
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        self._pass.close()
 
     def __iter__(self) -> Iterator[AnalyzedUtterance]:
         for heard, clip, text in self._worded():

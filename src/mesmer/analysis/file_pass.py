@@ -70,7 +70,7 @@ class FilePass:
 
     Args:
         path: the file.
-        reader: decodes; another one like it is started for the sound.
+        reader, sound_reader: decode the picture and the sound.
         detector, prepare: as the model was trained.
         hearing, settings: how speech is found.
         progress: is told (seconds done, seconds in all).
@@ -91,6 +91,7 @@ class FilePass:
         path: Path,
         *,
         reader: MediaReader,
+        sound_reader: MediaReader,
         detector: FaceDetector,
         prepare: PrepareSettings,
         hearing: Hearing,
@@ -103,9 +104,8 @@ class FilePass:
         self._path, self._prepare, self._progress = path, prepare, progress
         self._steps = max(1, round(prepare.frame_interval_s / GRID_S))
         self._grid_s = prepare.frame_interval_s / self._steps
-        self._sound_reader = reader.another()
         with self.clock.at("reading"):
-            self.facts, self._pictures, self._sound = self._opened(reader)
+            self.facts, self._pictures, self._sound = self._opened(reader, sound_reader)
         self._kept = _stride(self.facts, self._steps, self._grid_s, prepare, settings)
         self.watcher = PeopleWatcher(detector, settings=prepare, grid_s=self._grid_s)
         if not self.facts.has_audio:  # a silent film is gaps from end to end
@@ -117,10 +117,6 @@ class FilePass:
         self._samples_from = 0  # the number of the first sample still held
         self._seen_s = self._heard_s = 0.0
         self._last_told_s = -1.0
-
-    def close(self) -> None:
-        """End the process that decodes the sound."""
-        self._sound_reader.close()
 
     @property
     def reached_s(self) -> float:
@@ -143,7 +139,9 @@ class FilePass:
             yield self._made(segment)
         self._waiting.clear()
 
-    def _opened(self, reader: MediaReader) -> tuple[MediaFacts, MediaPass | None, MediaPass | None]:
+    def _opened(
+        self, reader: MediaReader, sound_reader: MediaReader
+    ) -> tuple[MediaFacts, MediaPass | None, MediaPass | None]:
         picture = Stretch(
             frame_interval_s=self._grid_s, max_frame_side_px=self._prepare.max_frame_side_px, want_audio=False
         )
@@ -151,7 +149,7 @@ class FilePass:
         facts = pictures.facts
         sound = None
         if facts.has_audio:
-            sound = self._sound_reader.stretches(self._path, {0: Stretch(want_video=False)})
+            sound = sound_reader.stretches(self._path, {0: Stretch(want_video=False)})
         return facts, pictures if facts.has_video else None, sound
 
     def _hear(self) -> None:

@@ -141,26 +141,26 @@ def _analyze_into(
     transcript: Transcript | None,
     progress: Callable[[float, float], None] | None,
 ) -> Analysis:
-    with analyzer.open(path, transcript=transcript, progress=progress) as running:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            for old in (folder / RESULT_FILE, *(folder / FACES_FOLDER).glob("person-*.png")):
-                old.unlink(missing_ok=True)
-            lines = (folder / RUNNING_FILE).open("w", encoding="utf-8")
-        except OSError as error:
-            raise plain_error(error, folder) from error
-        try:
-            with lines:
-                for row in running:
-                    lines.write(json.dumps(row.to_json(), ensure_ascii=False) + "\n")
-                    lines.flush()
-        except BaseException as error:
-            if not isinstance(error, MesmerError):  # interrupted: what is known is kept
-                write_analysis(running.result(), folder)
-            (folder / RUNNING_FILE).unlink(missing_ok=True)
-            raise
-        analysis = write_analysis(running.result(), folder)
+    running = analyzer.open(path, transcript=transcript, progress=progress)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in (folder / RESULT_FILE, *(folder / FACES_FOLDER).glob("person-*.png")):
+            old.unlink(missing_ok=True)
+        lines = (folder / RUNNING_FILE).open("w", encoding="utf-8")
+    except OSError as error:
+        raise plain_error(error, folder) from error
+    try:
+        with lines:
+            for row in running:
+                lines.write(json.dumps(row.to_json(), ensure_ascii=False) + "\n")
+                lines.flush()
+    except BaseException as error:
+        if not isinstance(error, MesmerError):  # interrupted: what is known is kept
+            write_analysis(running.result(), folder)
         (folder / RUNNING_FILE).unlink(missing_ok=True)
+        raise
+    analysis = write_analysis(running.result(), folder)
+    (folder / RUNNING_FILE).unlink(missing_ok=True)
     return analysis
 
 
