@@ -34,6 +34,7 @@ def add_arguments(parser: Parser, words: Sequence[str]) -> None:
     parser.add_argument("--set", metavar="K=V", nargs="+", type=str, help="settings of every run: train.epochs=3")
     parser.add_argument("--resamples", type=int, default=1000, help="of the intervals; 0 makes none")
     parser.add_argument("--workers", type=int, default=1, help="processes that make hand-crafted features")
+    parser.add_argument("--jobs", type=int, default=1, help="runs trained at a time, in processes of this machine")
     parser.add_argument("--points", metavar="P,P", type=str, help="of figure5: the values of p; else 0.1, 0.2, ... 1")
     parser.add_argument("--retrain", action="store_true", help="of figure5: also train MESM anew for each p")
     parser.add_argument("--model", type=str, default="mesm", help="of missing: which model")
@@ -57,6 +58,7 @@ def run(arguments: Any) -> int:
         screen=sys.stderr,
         resampling=Resampling(resamples=arguments.resamples),
         workers=arguments.workers,
+        jobs=arguments.jobs,
     )
     points = _points(arguments.points)
     values = assignments(arguments.set or ())

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from mesmer.config import RunSettings
 from mesmer.dataset.features import make_features
 from mesmer.dataset.prepared import PreparedDataset
 from mesmer.errors import ConfigError, MesmerError
@@ -15,6 +18,7 @@ from mesmer.evaluation.evaluate import Evaluation, evaluate_model
 from mesmer.evaluation.seed_intervals import OverRuns, over_runs
 from mesmer.evaluation.table import Resampling
 from mesmer.evaluation.thresholds import choose_thresholds
+from mesmer.experiments.processes import died, process_pool
 from mesmer.experiments.recipes import Recipe
 from mesmer.models.loading import LoadedModel, load_model
 from mesmer.models.registry import reads_tokens
@@ -68,6 +72,7 @@ class Runs:
         screen: told how it goes; None tells nobody.
         resampling: of the intervals; None is 1,000 resamples with seed 0.
         workers: processes that make features.
+        jobs: runs trained at a time, each in a process of its own if more than one.
         batch_size: utterances at a time in evaluation.
 
     Raises:
@@ -83,13 +88,16 @@ class Runs:
         screen: TextIO | None = None,
         resampling: Resampling | None = None,
         workers: int = 1,
+        jobs: int = 1,
         batch_size: int = 16,
     ) -> None:
         if seeds < 1:
             raise ConfigError(f"{seeds} seeds", field="--seeds", remedy="use 1 or more")
+        if jobs < 1 or workers < 1:
+            raise ConfigError(f"{min(jobs, workers)} processes", field="--jobs, --workers", remedy="use 1 or more")
         self.dataset = PreparedDataset.open(data)
         self.folder, self.seeds, self.resampling = Path(folder), tuple(range(seeds)), resampling or Resampling()
-        self._screen, self._workers, self._batch_size = screen, workers, batch_size
+        self._screen, self._workers, self._jobs, self._batch_size = screen, workers, jobs, batch_size
         self._trained: dict[tuple[str, int], Path] = {}
         self._evaluated: dict[tuple[str, str | None, float | None], tuple[Evaluation, ...]] = {}
 
@@ -139,6 +147,9 @@ class Runs:
         """
         unlike = list({recipe.folder: recipe for recipe in recipes}.values())
         wanted = [(recipe, seed) for seed in self.seeds for recipe in unlike if (recipe.folder, seed) not in self._trained]
+        if self._jobs > 1 and len(wanted) > 1:
+            self._train_together(wanted)
+            return
         start, trained = time.monotonic(), 0
         for number, (recipe, seed) in enumerate(wanted, start=1):
             left = (
@@ -152,6 +163,21 @@ class Runs:
             trained += time.monotonic() - before > 1  # a finished one comes back at once
             if not trained:
                 start = time.monotonic()
+
+    def _train_together(self, wanted: Sequence[tuple[Recipe, int]]) -> None:
+        start = time.monotonic()
+        pool = process_pool(min(self._jobs, len(wanted)))
+        try:
+            waiting = {pool.submit(_train_alone, *self._run(*one)): one for one in wanted}
+            for number, future in enumerate(as_completed(waiting), start=1):
+                recipe, seed = waiting[future]
+                self._trained[recipe.folder, seed] = future.result()
+                left = time_left((time.monotonic() - start) / number * (len(wanted) - number))
+                self._tell(f"{number} of {len(wanted)} runs trained: {recipe.folder}, seed {seed}; about {left} left")
+        except BrokenProcessPool:
+            raise died() from None
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def outcome(self, recipe: Recipe, *, top_p: float | None = None) -> Outcome:
         """Train what is missing of a recipe, and return what its runs answer about the test split.
@@ -232,13 +258,21 @@ class Runs:
     def _train(self, recipe: Recipe, seed: int) -> Path:
         key = (recipe.folder, seed)
         if key not in self._trained:
-            folder = self.folder / "runs" / recipe.folder / f"seed-{seed}"
-            settings = recipe.with_seed(seed)
-            self._trained[key] = train_model(
-                settings=settings, data=self.dataset, folder=folder, resume=True, screen=self._screen
-            ).model
+            settings, data, folder = self._run(recipe, seed)
+            result = train_model(settings=settings, data=data, folder=folder, resume=True, screen=self._screen)
+            self._trained[key] = result.model
         return self._trained[key]
+
+    def _run(self, recipe: Recipe, seed: int) -> tuple[RunSettings, Path, Path]:
+        """Return settings, data and folder of one run."""
+        folder = self.folder / "runs" / recipe.folder / f"seed-{seed}"
+        return recipe.with_seed(seed), self.dataset.folder, folder
 
     def _tell(self, text: str) -> None:
         if self._screen is not None:
             print(text, file=self._screen, flush=True)
+
+
+def _train_alone(settings: RunSettings, data: Path, folder: Path) -> Path:
+    """Train one run in a process of its own; return its model."""
+    return train_model(settings=settings, data=data, folder=folder, resume=True).model

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
-import time
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-import torch
-
 from mesmer.dataset.ray_crew import connect
 from mesmer.errors import MesmerError
+from mesmer.experiments.processes import died, process_pool
 from mesmer.experiments.sweep_spec import SweepSpec
 from mesmer.experiments.sweep_study import DONE, FAILED, JOURNAL_FILE, PRUNED, Study, Trial
 from mesmer.training.run import train_model
@@ -112,9 +106,7 @@ class Processes:
     """Trains in so many processes of this machine, which share its processors; they end when this one does."""
 
     def __init__(self, workers: int) -> None:
-        threads = max(1, (os.cpu_count() or 1) // workers)
-        context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(os.getpid(), threads))
+        self._pool = process_pool(workers)
         self._workers, self._waiting = workers, set[Future[Trial]]()
 
     def __enter__(self) -> Self:
@@ -141,10 +133,7 @@ class Processes:
         try:
             return one.result()
         except BrokenProcessPool:
-            raise MesmerError(
-                "a process that trained a trial died",
-                remedy="give the same command again, with fewer workers if memory is short",
-            ) from None
+            raise died() from None
 
 
 class RayTasks:
@@ -194,16 +183,3 @@ class RayTasks:
                 remedy="see that every node has data, sweep and mesmer under the same paths; give the same command again",
             ) from error
         return trial
-
-
-def _begin(parent: int, threads: int) -> None:
-    """Begin a process: it leaves with its parent, however that ends, and at Ctrl-C without a word."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    torch.set_num_threads(threads)
-    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
-
-
-def _leave_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)
