@@ -3,7 +3,7 @@
     python benchmarks/mask_learning.py faces --data fer2013.parquet --work WORK            # train what is missing
     python benchmarks/mask_learning.py voices --data ravdess_speech.parquet --work WORK
     python benchmarks/mask_learning.py drawn --work WORK                                   # faces of the synthetic corpus
-    python benchmarks/mask_learning.py faces --data fer2013.parquet --work WORK --table    # read the test split, once
+    python benchmarks/mask_learning.py faces --data fer2013.parquet --work WORK --table    # read the test part, once
 
 Every seed (faces) or fold of actors (voices) begins with one dense training; from there each mask goes on for as many
 steps as the dense network does, the density falling to what is wanted. Every part can be stopped and is resumed. Choices
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from masks.study import STUDIES, run_study
+from masks.study import SMOKE, STUDIES, run_study
 from masks.tables import print_tables
 
 
@@ -33,6 +33,7 @@ def main() -> None:
     parser.add_argument("--dense-epochs", type=int, help="of the shared dense start")
     parser.add_argument("--sparse-epochs", type=int, help="of every mask, and of the dense network beside them")
     parser.add_argument("--limit", type=int, help="only so many training examples (a trial, not a result)")
+    parser.add_argument("--smoke", action="store_true", help="a minute of drawn faces, whatever else is said")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument(
@@ -41,7 +42,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="save the scores to this file (with --table)")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    study = STUDIES[options.study].but(
+    chosen = SMOKE if options.smoke else STUDIES[options.study]
+    study = chosen.but(
         width=options.width, seeds=options.seeds, masks=options.masks, densities=options.densities,
         dense_epochs=options.dense_epochs, sparse_epochs=options.sparse_epochs, limit=options.limit, device=options.device,
     )  # fmt: skip

@@ -20,7 +20,7 @@ from mesmer.explain.pointing import MapScores, point
 from mesmer.models import EmotionModel
 from mesmer.storage.weights import load_metadata, load_tensors, save_tensors
 
-CALIBRATION_EXAMPLES = 256
+CALIBRATION_EXAMPLES = 128
 _BISECTIONS = 9
 
 
@@ -136,7 +136,7 @@ def train(
             top_p = set_density(model, calibration, density)
         loss = _epoch(model, optimizer, examples, plan, epoch, seed)
         seconds = time.process_time() - started
-        if density is not None:
+        if density is not None and epoch == plan.epochs - 1:
             top_p = set_density(model, calibration, density)  # what was learnt may have moved it
         reached = score(model, valid)
         history.append(
