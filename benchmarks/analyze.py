@@ -1,8 +1,10 @@
 """How fast a video of two people is analysed, stage by stage, and how much memory it takes as it goes on.
 
-``python benchmarks/analyze.py [--minutes 10] [--video FILE] [--model RUN] [--json OUT]``; without ``--video`` a 640x360 video of
-two drawn people is made (``tests/analysis/two_people.py``), and the turns that are found are held against its truth; without
-``--model`` a model of the usual size with random weights is used: what it says is worth nothing, what it costs is the same.
+``python benchmarks/analyze.py [--minutes 10] [--video FILE] [--model RUN] [--json OUT]``
+
+Without ``--video`` a 640x360 video of two drawn people is made (``tests/analysis/two_people.py``), and the turns that are found
+are held against its truth. Without ``--model`` a model of the usual size with random weights is used: what it says is worth
+nothing, what it costs is the same.
 """
 
 from __future__ import annotations
