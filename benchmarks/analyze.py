@@ -2,8 +2,8 @@
 
 ``python benchmarks/analyze.py [--minutes 10] [--video FILE] [--model RUN] [--json OUT]``
 
-Without ``--video`` a 640x360 video of two drawn people is made (``tests/analysis/two_people.py``), and the turns that are found
-are held against its truth. Without ``--model`` a model of the usual size with random weights is used: what it says is worth
+Without ``--video`` a 640x360 video of two drawn people is made (``tests/analysis/two_people.py``), and what is found
+is held against its truth. Without ``--model`` a model of the usual size with random weights is used: what it says is worth
 nothing, what it costs is the same.
 """
 
