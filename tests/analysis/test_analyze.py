@@ -82,7 +82,9 @@ def test_one_person_gets_the_probabilities_of_predict(
             )
         )
         transcript = read_transcript_file(file)
-    told = analyzer.analyze(one_person.path, transcript=transcript)
+    first = analyzer.analyze(one_person.path, transcript=transcript)
+    told = analyzer.analyze(one_person.path, transcript=transcript)  # the same transcript may serve again
+    assert [row.text for row in first.utterances] == [row.text for row in told.utterances]
     assert [row.text for row in told.utterances] == [turn.text if words else None for turn in one_person.turns]
     for row in told.utterances:
         alone = analyzer.predictor.predict(one_person.path, transcript=row.text, start_s=row.start_s, end_s=row.end_s)

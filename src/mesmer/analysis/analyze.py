@@ -117,7 +117,8 @@ class RunningAnalysis:
     """One file that is being gone through. Iterating yields each utterance as soon as it is judged."""
 
     def __init__(self, analyzer: Analyzer, path: Path, transcript: Transcript | None, progress: Progress | None) -> None:
-        self._analyzer, self._path, self._transcript = analyzer, path, transcript
+        self._analyzer, self._path = analyzer, path
+        self._transcript = None if transcript is None else transcript.rewound()
         self._started = time.perf_counter()
         self._pass = FilePass(
             path,

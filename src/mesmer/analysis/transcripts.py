@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,6 +60,12 @@ class Transcript:
         self._next = 0
         self.left_out = 0
         """Words that fell where no speech was heard."""
+
+    def rewound(self) -> Transcript:
+        """Return the same words, none of them handed out yet."""
+        fresh = copy(self)
+        fresh._next = fresh.left_out = 0
+        return fresh
 
     def words_of(self, stretches: Sequence[tuple[float, float]]) -> list[str]:
         """Return the words of utterances that follow one another or overlap; later calls must be for later stretches.
