@@ -170,3 +170,9 @@ def test_a_journal_cut_in_the_middle_of_a_line_is_mended(tmp_path: Path) -> None
     journal.write_bytes(b"not a journal\n")
     with pytest.raises(ConfigError, match="journal of the sweep cannot be used"):
         Study(journal, spec)
+
+
+def test_the_sweep_of_the_project_is_read() -> None:
+    spec = read_spec(Path(__file__).resolve().parents[2] / "configs" / "small" / "sweep.yaml")
+    assert spec.trials == 20
+    assert "model.sparse.top_p" in spec.keys

@@ -166,14 +166,14 @@ def test_control_c_keeps_what_is_done(clip: Path, model: Path, tmp_path: Path) -
     one = perform(plan_utterance(seed=3, name="a", speaker="s004", split="train", emotions=("anger",)), seed=3)
     path, out = tmp_path / "long.mp4", tmp_path / "out"
     picture = next(one.pictures())
-    sound = np.concatenate([one.speech.waveform, np.zeros(16_000 * 300, np.float32)])
-    write_video(path, (picture for _ in range(300)), 1, sound)
+    sound = np.concatenate([one.speech.waveform, np.zeros(16_000 * 900, np.float32)])
+    write_video(path, (picture for _ in range(900)), 1, sound)
     command = [sys.executable, "-m", "mesmer.cli.main", "analyze", str(path), "--model", str(model), "--out", str(out)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     running = out / "long.mp4" / "utterances.jsonl"
     deadline = time.monotonic() + 60
     while not (running.is_file() and running.stat().st_size) and time.monotonic() < deadline:
-        time.sleep(0.05)
+        time.sleep(0.01)
     first = json.loads(running.read_text().splitlines()[0])
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=60)

@@ -174,13 +174,16 @@ def test_stopped_and_resumed_is_bit_equal_to_never_stopped(
 
 
 def test_text_rate_and_weight_decay(toy_model: EmotionModel) -> None:
-    settings = TrainSettings(learning_rate=1e-3, text_learning_rate_factor=0.1, weight_decay=0.2)
+    settings = TrainSettings(
+        learning_rate=1e-3, text_learning_rate_factor=0.1, attention_learning_rate_factor=5.0, weight_decay=0.2
+    )
     optimizer = make_optimizer(toy_model, settings)
     of = {id(p): group for group in optimizer.param_groups for p in group["params"]}
     assert len(of) == sum(1 for p in toy_model.parameters() if p.requires_grad)
     for name, parameter in toy_model.named_parameters():
         group = of[id(parameter)]
-        assert group["lr"] == pytest.approx(1e-4 if name.startswith("text_encoder.") else 1e-3), name
+        factor = 0.1 if name.startswith("text_encoder.") else 5.0 if ".attention." in name else 1.0
+        assert group["lr"] == pytest.approx(factor * 1e-3), name
         assert group["weight_decay"] == (0.2 if parameter.ndim > 1 else 0.0), name
 
 
