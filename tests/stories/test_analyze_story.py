@@ -161,6 +161,11 @@ def test_without_whisper_a_message_says_what_to_install(
     assert json.loads((tmp_path / "out" / "talk.mp4" / "analysis.json").read_text())["made_by"]["hearing"] == "loudness"
 
 
+def _heed_interruptions() -> None:
+    """What a shell runs in the background ignores them, and so would its children: the tests themselves may run there."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_control_c_keeps_what_is_done(clip: Path, model: Path, tmp_path: Path) -> None:
     """A long file: one sentence and much silence, so that the interruption comes in the middle."""
     one = perform(plan_utterance(seed=3, name="a", speaker="s004", split="train", emotions=("anger",)), seed=3)
@@ -169,7 +174,9 @@ def test_control_c_keeps_what_is_done(clip: Path, model: Path, tmp_path: Path) -
     sound = np.concatenate([one.speech.waveform, np.zeros(16_000 * 900, np.float32)])
     write_video(path, (picture for _ in range(900)), 1, sound)
     command = [sys.executable, "-m", "mesmer.cli.main", "analyze", str(path), "--model", str(model), "--out", str(out)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=_heed_interruptions
+    )
     running = out / "long.mp4" / "utterances.jsonl"
     deadline = time.monotonic() + 60
     while not (running.is_file() and running.stat().st_size) and time.monotonic() < deadline:
