@@ -19,6 +19,7 @@ from mesmer.corpora.synthetic.plan import plan_utterance
 from mesmer.corpora.synthetic.rendering import perform
 from mesmer.media.writer import write_video
 from mesmer.models import LoadedModel
+from process_memory import family, resident_mib
 
 PROGRAM = """
 import sys
@@ -116,18 +117,3 @@ def peak_mib(path: Path, model: LoadedModel, minutes: int) -> float:
     assert int(rows) == minutes * 60 // SENTENCE_EVERY_S
     assert float(analyzed_s) == pytest.approx(minutes * 60, abs=1)
     return peak
-
-
-def family(pid: int) -> list[int]:
-    """A process and all that it started."""
-    found = [pid]
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            found += family(int(child))
-    return found
-
-
-def resident_mib(pid: int) -> float:
-    """Memory of a process, what it shares counted in part."""
-    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return int(text.partition("Pss:")[2].split()[0]) / 1024

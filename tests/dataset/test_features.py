@@ -33,6 +33,7 @@ from mesmer.signals.handcrafted import clip_features as clip_features_module
 from mesmer.signals.handcrafted.clip_features import clip_features
 from mesmer.signals.handcrafted.resources import FeatureResources, load_resources
 from mesmer.signals.text import train_tokenizer
+from mesmer.storage.locking import locked_folder
 
 SETTINGS = FeatureSettings(text="corpus", text_width=6)
 ROWS = PIECE_ROWS + 5
@@ -221,7 +222,8 @@ def test_damage_is_told_and_names_the_file(dataset: PreparedDataset, tmp_path: P
 
 def test_only_one_process_makes_features_of_a_dataset(tmp_path: Path) -> None:
     prepared = made(tmp_path)
-    with features_module._locked(features_folder(prepared.folder, SETTINGS)), pytest.raises(MesmerError, match="already"):
+    folder = features_folder(prepared.folder, SETTINGS)
+    with locked_folder(folder, busy=MesmerError("held twice")), pytest.raises(MesmerError, match="already"):
         make_features(prepared, SETTINGS)
 
 

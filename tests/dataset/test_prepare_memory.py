@@ -13,6 +13,7 @@ import pytest
 
 from mesmer.dataset.prepared import PreparedDataset
 from mesmer.media.writer import write_video
+from process_memory import family, resident_mib
 
 PROGRAM = """
 import sys
@@ -41,21 +42,6 @@ def make(folder: Path, minutes: int) -> Path:
     ]
     (folder / "manifest.csv").write_text("\n".join(["path,start_s,end_s,text,labels,split", *rows]))
     return folder
-
-
-def family(pid: int) -> list[int]:
-    """A process and all that it started."""
-    found = [pid]
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            found += family(int(child))
-    return found
-
-
-def resident_mib(pid: int) -> float:
-    """Memory of a process, what it shares counted in part."""
-    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return int(text.partition("Pss:")[2].split()[0]) / 1024
 
 
 def peak_mib(folder: Path) -> float:

@@ -5,14 +5,11 @@ The result does not depend on the number of processes. What was made before a ki
 
 from __future__ import annotations
 
-import fcntl
 import json
 import multiprocessing
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,11 +45,12 @@ from mesmer.records import MODALITIES, SPLITS
 from mesmer.signals.handcrafted.clip_features import VERSION
 from mesmer.signals.handcrafted.resources import FeatureResources, make_resources
 from mesmer.signals.handcrafted.words import unknown_share
-from mesmer.storage.atomic import plain_error, remove_leftovers, write_json
+from mesmer.storage.atomic import remove_leftovers, write_json
 from mesmer.storage.hashes import sha256_bytes, sha256_file
+from mesmer.storage.locking import locked_folder
 from mesmer.storage.reading import read_json
 
-PLAN_FILE, LOCK_FILE = "plan.json", "lock"
+PLAN_FILE = "plan.json"
 SMALLEST_DEVIATION = 1e-6
 
 Statistics = dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
@@ -88,7 +86,9 @@ def make_features(
             _check_words(folder, facts, make_resources(settings, train_texts=()))
         return FeatureFiles.open(opened.folder, settings, fingerprint=opened.fingerprint)
     resources = make_resources(settings, train_texts=opened.split("train").texts)
-    with _locked(folder):
+    busy = MesmerError("these features are being made already", file=folder, remedy="wait for it")
+    with locked_folder(folder, busy=busy):
+        remove_leftovers(folder)
         plan = _plan(folder, opened, settings, resources)
         pieces = [
             FeaturePiece(
@@ -134,29 +134,6 @@ def _check_words(folder: Path, facts: FeatureFacts, resources: FeatureResources)
             field="words",
             remedy=f"name that file, or delete {folder} to make them anew",
         )
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder for this process alone.
-
-    Raises:
-        MesmerError: it cannot be written, or another process is making these features.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    except OSError as error:
-        raise plain_error(error, folder) from error
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # falls with the process, however it ends
-        except OSError:
-            raise MesmerError("these features are being made already", file=folder, remedy="wait for it") from None
-        remove_leftovers(folder)
-        yield
-    finally:
-        os.close(lock)
 
 
 def _plan(folder: Path, dataset: PreparedDataset, settings: FeatureSettings, resources: FeatureResources) -> str:

@@ -8,8 +8,6 @@ byte for byte.
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -28,10 +26,10 @@ from mesmer.dataset.prepared import PreparedDataset
 from mesmer.dataset.workers import LocalCrew, MakeParts, make_parts, run_here
 from mesmer.errors import ConfigError, DataError, MesmerError, StaleDatasetError
 from mesmer.storage.atomic import plain_error, remove_leftovers, write_json
+from mesmer.storage.locking import locked_folder
 from mesmer.storage.reading import read_json
 
 PLAN_FILE = "plan.json"
-LOCK_FILE = "lock"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,16 +129,8 @@ def _work_folder(plan: Plan, out: Path) -> Iterator[Path]:
     work = out / WORK_FOLDER
     if not (work / PLAN_FILE).is_file():
         _refuse_foreign(out)
-    try:
-        work.mkdir(parents=True, exist_ok=True)
-        lock = os.open(work / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    except OSError as error:
-        raise plain_error(error, work) from error
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # falls with the process, however it ends
-        except OSError:
-            raise MesmerError("another preparation is running here", file=out, remedy="wait for it") from None
+    busy = MesmerError("another preparation is running here", file=out, remedy="wait for it")
+    with locked_folder(work, busy=busy):
         remove_leftovers(work)
         remove_leftovers(out)
         if (work / PLAN_FILE).is_file():
@@ -148,8 +138,6 @@ def _work_folder(plan: Plan, out: Path) -> Iterator[Path]:
         else:
             write_json(work / PLAN_FILE, plan.identity())
         yield work
-    finally:
-        os.close(lock)
 
 
 def _refuse_foreign(out: Path) -> None:

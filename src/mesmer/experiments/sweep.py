@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import os
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -17,10 +13,11 @@ from mesmer.errors import ConfigError, MesmerError
 from mesmer.experiments.sweep_crew import Crew, Here, Processes, RayTasks, TrialTask, trial_folder
 from mesmer.experiments.sweep_spec import SweepSpec
 from mesmer.experiments.sweep_study import DONE, FAILED, JOURNAL_FILE, Study, Trial, mend
-from mesmer.storage.atomic import plain_error, read_json, write_json
+from mesmer.storage.atomic import read_json, write_json
+from mesmer.storage.locking import LOCK_FILE, locked_folder
 from mesmer.training.settings_file import write_settings
 
-SWEEP_FILE, LOCK_FILE, BEST_FILE = "sweep.json", "lock", "best.yaml"
+SWEEP_FILE, BEST_FILE = "sweep.json", "best.yaml"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +84,7 @@ def sweep(
             f"{workers} workers of engine '{engine}'", field="--workers", remedy="use 1 or more, local or ray"
         )
     dataset, root = PreparedDataset.open(data), Path(folder)
-    with _locked(root):
+    with locked_folder(root, busy=MesmerError("another process is at this sweep", file=root, remedy="wait for it")):
         _check_same(root, spec, dataset)
         if spec.base.model.features is not None:
             make_features(dataset, spec.base.model.features)
@@ -174,24 +171,6 @@ def _check_same(root: Path, spec: SweepSpec, dataset: PreparedDataset) -> None:
         if not isinstance(before, dict) or before.get(field) != told[field]:
             what = "data" if field == "data" else "keys or settings"
             raise ConfigError(f"the sweep was begun with other {what}", file=file, remedy="name a new folder with --out")
-
-
-@contextlib.contextmanager
-def _locked(root: Path) -> Iterator[None]:
-    """Hold the folder for this process alone."""
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        lock = os.open(root / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    except OSError as error:
-        raise plain_error(error, root) from error
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # falls with the process, however it ends
-        except OSError:
-            raise MesmerError("another process is at this sweep", file=root, remedy="wait for it") from None
-        yield
-    finally:
-        os.close(lock)
 
 
 def _tell(screen: TextIO | None, text: str) -> None:
