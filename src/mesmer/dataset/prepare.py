@@ -8,8 +8,10 @@ byte for byte.
 from __future__ import annotations
 
 import contextlib
+import functools
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -23,13 +25,17 @@ from mesmer.dataset.join import QUARANTINE_FILE, WORK_FOLDER, join
 from mesmer.dataset.pieces import PieceTask, find_piece, make_task
 from mesmer.dataset.plan import Plan, make_plan
 from mesmer.dataset.prepared import PreparedDataset
-from mesmer.dataset.workers import LocalCrew, MakeParts, make_parts, run_here
+from mesmer.dataset.ready_rows import prepare_ready
+from mesmer.dataset.workers import LocalCrew, MakeParts, MakePieces, make_parts, media_pieces, run_here
 from mesmer.errors import ConfigError, DataError, MesmerError, StaleDatasetError
 from mesmer.storage.atomic import plain_error, remove_leftovers, write_json
 from mesmer.storage.locking import locked_folder
 from mesmer.storage.reading import read_json
 
 PLAN_FILE = "plan.json"
+
+Run = Callable[[Sequence[PieceTask], Callable[[int], None]], None]
+"""Prepares sources, telling of each row that is done."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,26 +76,45 @@ def prepare(
         progress: is told how many utterances are done, and how many there are.
         parts: gives each process its reader and its detector.
 
+    A corpus whose clips are ready (still faces, sentences) is written by this process alone: there is nothing to decode.
+
     Raises:
         StaleDatasetError: ``out`` holds a dataset, finished or not, of another corpus, other settings or other versions.
         DataError: the corpus cannot be prepared, or not one utterance could.
         MesmerError: ``out`` cannot be written or holds other data, or another preparation is running there.
     """
-    if workers < 0:
-        raise ConfigError(f"workers is {workers}", field="workers", remedy="use 0 or more")
+    _check_workers(workers)
     if engine not in ("local", "ray"):
         raise ConfigError(f"there is no engine '{engine}'", field="engine", remedy="known: local, ray")
     if ray_address is not None and engine != "ray":
         raise ConfigError("an address is for the engine ray", field="ray_address", remedy="leave it out, or use engine ray")
-    out = Path(out)
+    if engine == "ray":
+        means = _on_ray(settings, parts, workers=workers, address=ray_address)
+    else:
+        means = here(functools.partial(media_pieces, settings, parts), workers=workers)
     plan = make_plan(corpus, settings=settings, split_seed=split_seed)
+    return prepare_plan(plan, Path(out), means=means, progress=progress)
+
+
+def prepare_plan(
+    plan: Plan, out: Path, *, means: AbstractContextManager[Run], progress: Callable[[int, int], None] | None = None
+) -> PrepareReport:
+    """Prepare what is planned, whatever its sources are, in the folder ``out``; as :func:`prepare` does, and raises.
+
+    Args:
+        means: gives what prepares the sources; entered only where one is missing.
+    """
     if (out / FACTS_FILE).exists():
         facts = _finished(plan, out)
         _remove_work(out)  # a kill may have struck between the last write and this
         return _report(facts, out)
     with _work_folder(plan, out) as work:
+        if corpus.ready is not None:
+            facts = prepare_ready(plan, out, progress)
+            _remove_work(out)
+            return _report(facts, out)
         tasks = _tasks(plan, work)
-        with _means(engine, settings, parts, workers, ray_address) as run:
+        with means as run:
             _make_pieces(tasks, run, progress)
         facts = join(plan, tasks, out)
     _remove_work(out)
@@ -182,28 +207,30 @@ def _tasks(plan: Plan, work: Path) -> list[PieceTask]:
     ]
 
 
-_Run = Callable[[Sequence[PieceTask], Callable[[int], None]], None]
-"""Prepares sources, telling of each row that is done."""
+@contextlib.contextmanager
+def here(make: MakePieces, *, workers: int) -> Iterator[Run]:
+    """Give what prepares sources in so many processes of this machine; 0 works in this one."""
+    if workers:
+        yield lambda tasks, done: run_crew(tasks, LocalCrew(make), done, workers=min(workers, len(tasks)))
+    else:
+        yield lambda tasks, done: run_here(tasks, make, done)
 
 
 @contextlib.contextmanager
-def _means(
-    engine: str, settings: PrepareSettings, parts: MakeParts, workers: int, ray_address: str | None
-) -> Iterator[_Run]:
-    """Give what prepares the sources."""
-    if engine == "ray":
-        from mesmer.dataset.ray_crew import RayCrew
+def _on_ray(settings: PrepareSettings, parts: MakeParts, *, workers: int, address: str | None) -> Iterator[Run]:
+    """Give what prepares media files on a Ray cluster."""
+    from mesmer.dataset.ray_crew import RayCrew
 
-        with RayCrew(settings, parts, address=ray_address) as crew:
-            yield lambda tasks, done: run_crew(tasks, crew, done, workers=min(workers or crew.processors, len(tasks)))
-    elif workers:
-        local = LocalCrew(settings, parts)
-        yield lambda tasks, done: run_crew(tasks, local, done, workers=min(workers, len(tasks)))
-    else:
-        yield lambda tasks, done: run_here(tasks, settings, parts, done)
+    with RayCrew(settings, parts, address=address) as crew:
+        yield lambda tasks, done: run_crew(tasks, crew, done, workers=min(workers or crew.processors, len(tasks)))
 
 
-def _make_pieces(tasks: Sequence[PieceTask], run: _Run, progress: Callable[[int, int], None] | None) -> None:
+def _check_workers(workers: int) -> None:
+    if workers < 0:
+        raise ConfigError(f"workers is {workers}", field="workers", remedy="use 0 or more")
+
+
+def _make_pieces(tasks: Sequence[PieceTask], run: Run, progress: Callable[[int, int], None] | None) -> None:
     """Prepare the sources that are not there yet."""
     missing = [task for task in tasks if find_piece(task) is None]
     total, left = sum(len(task.rows) for task in tasks), sum(len(task.rows) for task in missing)

@@ -7,6 +7,7 @@ and they end by themselves.
 from __future__ import annotations
 
 import contextlib
+import functools
 import multiprocessing
 import signal
 import traceback
@@ -20,13 +21,17 @@ import torch
 
 from mesmer.config import PrepareSettings
 from mesmer.dataset.crew import Died, Done, Failed, Told, Worker
-from mesmer.dataset.pieces import PieceTask, RowDone, make_piece
+from mesmer.dataset.pieces import PieceTask, RowDone, Started, make_piece
 from mesmer.errors import MesmerError
 from mesmer.media.reader import MediaReader
 from mesmer.signals.mtcnn import FaceDetector
 
 MakeParts = Callable[[PrepareSettings], AbstractContextManager[tuple[MediaReader, FaceDetector]]]
 """Gives a started reader and a detector; must be a module's own function, for it goes to other processes by name."""
+
+
+MakePieces = Callable[[], AbstractContextManager[Callable[[PieceTask], Iterator[Started | RowDone]]]]
+"""Gives what prepares a source and tells how far it is; it goes to other processes: made of module functions."""
 
 
 @contextlib.contextmanager
@@ -36,15 +41,24 @@ def make_parts(settings: PrepareSettings) -> Iterator[tuple[MediaReader, FaceDet
         yield reader, FaceDetector(min_face_px=settings.min_face_px)
 
 
-def run_here(tasks: Sequence[PieceTask], settings: PrepareSettings, parts: MakeParts, done: Callable[[int], None]) -> None:
+@contextlib.contextmanager
+def media_pieces(
+    settings: PrepareSettings, parts: MakeParts
+) -> Iterator[Callable[[PieceTask], Iterator[Started | RowDone]]]:
+    """Give what prepares sources that are media files."""
+    with parts(settings) as (reader, detector):
+        yield functools.partial(make_piece, reader=reader, detector=detector, settings=settings)
+
+
+def run_here(tasks: Sequence[PieceTask], make: MakePieces, done: Callable[[int], None]) -> None:
     """Prepare the sources in this process, on one thread; ``done`` is told of each row. Raises as :func:`make_piece`."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # sums in another order would change the last bits of a detection
     try:
-        with parts(settings) as (reader, detector):
+        with make() as made:
             for task in tasks:
                 left = len(task.rows)
-                for told in make_piece(task, reader=reader, detector=detector, settings=settings):
+                for told in made(task):
                     if isinstance(told, RowDone) and left > 1:  # the last row counts when the file stands
                         left -= 1
                         done(1)
@@ -57,16 +71,15 @@ class LocalCrew:
     """Worker processes on this machine.
 
     Args:
-        settings: how media become clips.
-        parts: gives each process its reader and its detector.
+        make: gives each process what prepares its sources.
     """
 
-    def __init__(self, settings: PrepareSettings, parts: MakeParts) -> None:
-        self._settings, self._parts = settings, parts
+    def __init__(self, make: MakePieces) -> None:
+        self._make = make
 
     def hire(self) -> LocalWorker:
         """Start a process."""
-        return LocalWorker(self._settings, self._parts)
+        return LocalWorker(self._make)
 
     def heard(self, workers: Sequence[Worker]) -> list[tuple[Worker, Told]]:
         """Wait until workers say something; return who said what."""
@@ -77,11 +90,11 @@ class LocalCrew:
 class LocalWorker:
     """One process, as the parent sees it."""
 
-    def __init__(self, settings: PrepareSettings, parts: MakeParts) -> None:
+    def __init__(self, make: MakePieces) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self._busy = False
-        self._process: SpawnProcess = context.Process(target=_serve, args=(theirs, settings, parts), daemon=False)
+        self._process: SpawnProcess = context.Process(target=_serve, args=(theirs, make), daemon=False)
         self._process.start()
         theirs.close()  # or the pipe would stay open when the worker dies
 
@@ -117,16 +130,16 @@ class LocalWorker:
         return code
 
 
-def _serve(pipe: Connection, settings: PrepareSettings, parts: MakeParts) -> None:
+def _serve(pipe: Connection, make: MakePieces) -> None:
     """Prepare sources until the pipe closes; what a worker process runs."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the parent, which closes the pipe
     torch.set_num_threads(1)
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the parent is gone
         try:
-            with parts(settings) as (reader, detector):
+            with make() as made:
                 while True:
                     task: Any = pipe.recv()
-                    for told in make_piece(task, reader=reader, detector=detector, settings=settings):
+                    for told in made(task):
                         pipe.send(told)
                     pipe.send(Done())
         except MesmerError as error:
