@@ -109,7 +109,7 @@ def prepare_plan(
         _remove_work(out)  # a kill may have struck between the last write and this
         return _report(facts, out)
     with _work_folder(plan, out) as work:
-        if corpus.ready is not None:
+        if plan.corpus.ready is not None:
             facts = prepare_ready(plan, out, progress)
             _remove_work(out)
             return _report(facts, out)
