@@ -17,17 +17,19 @@ MASKS: Mapping[str, SparseSettings] = {
     "learnt": SparseSettings(),
     "learnt-sites": SparseSettings(attention_tile=1),
     "learnt-pulling": SparseSettings(detach_features=False),
+    "learnt-thrice": SparseSettings(choosing_blocks=3),
     "salient": SparseSettings(attention_gradient="none"),
     "untrained": SparseSettings(attention_gradient="none", salient_start=False),
     "random": SparseSettings(mask="random", attention_gradient="none", salient_start=False),
 }
 """Name -> settings. ``learnt`` is the default of the ``mesmer`` preset; ``learnt-sites`` chooses single sites instead of
-squares; ``learnt-pulling`` lets the attention's gradient reach the features; ``salient`` is the start of ``learnt`` and
+squares; ``learnt-pulling`` lets the attention's gradient reach the features; in ``learnt-thrice`` every block chooses;
+``salient`` is the start of ``learnt`` and
 stays there; ``untrained`` is a random function of the features under the same standardised logits; ``random`` keeps as
 many squares as that one, drawn by chance."""
 
 CONTROLS = ("dense", "learnt", "salient", "untrained", "random")
-ABLATIONS = ("learnt-sites", "learnt-pulling")
+ABLATIONS = ("learnt-sites", "learnt-pulling", "learnt-thrice")
 
 VOCABULARY = 8
 _ATTENTION = ".attention."
@@ -51,7 +53,7 @@ def study_model(classes: tuple[str, ...], sparse: SparseSettings, *, width: int,
 def take_over(model: EmotionModel, weights: Mapping[str, Tensor]) -> None:
     """Load the weights of a dense start; the attention keeps its own, as its settings drew them."""
     own = model.state_dict()
-    model.load_state_dict({name: own[name] if _ATTENTION in name else value for name, value in weights.items()})
+    model.load_state_dict(own | {name: value for name, value in weights.items() if _ATTENTION not in name})
 
 
 def trunk_of(model: EmotionModel, modality: str) -> SparseTrunk:

@@ -143,6 +143,8 @@ class SparseSettings:
         salient_start: start the attention so that it prefers sites of large features.
         attention_tile: side of the squares of sites that the first block's attention chooses; it halves from block to
             block, as the maps do. 1 chooses single sites.
+        choosing_blocks: so many of the three blocks choose, the first ones; the others have no attention and keep the sites
+            that are active. 3 is the paper.
         warm_epochs: epochs during which top_p falls from 1 to its value; 0 is from the start.
         backend: how the sparse convolutions are computed; the values do not depend on it. ``auto`` chooses by density.
     """
@@ -154,6 +156,7 @@ class SparseSettings:
     salient_start: bool = True
     detach_features: bool = True
     attention_tile: int = 4
+    choosing_blocks: Literal[1, 2, 3] = 1
     warm_epochs: int = 2
     backend: Literal["auto", "masked", "torch", "native"] = "auto"
 
@@ -288,7 +291,7 @@ class TrainSettings:
 
     learning_rate: float = 5e-5
     text_learning_rate_factor: float = 0.1
-    attention_learning_rate_factor: float = 3.0
+    attention_learning_rate_factor: float = 10.0
     batch_size: int = 8
     accumulate: int = 1
     precision: Literal["fp32", "bf16"] = "fp32"
@@ -367,6 +370,7 @@ def preset(name: str) -> RunSettings:
                     salient_start=False,
                     detach_features=False,
                     attention_tile=1,
+                    choosing_blocks=3,
                     warm_epochs=0,
                 ),
             ),

@@ -140,7 +140,7 @@ class EmotionModel(nn.Module):
         """
         text: list[nn.Parameter] = [] if self.text_encoder is None else list(self.text_encoder.parameters())
         blocks = [module for module in self.modules() if isinstance(module, CrossModalSparseBlock)]
-        attention = [parameter for block in blocks for parameter in block.attention.parameters()]
+        attention = [parameter for block in blocks if block.attention for parameter in block.attention.parameters()]
         known = {id(parameter) for parameter in (*text, *attention)}
         rest = [parameter for parameter in self.parameters() if id(parameter) not in known]
         groups = (

@@ -33,6 +33,7 @@ class CrossModalSparseBlock(nn.Module):
         settings: see :class:`mesmer.config.SparseSettings`.
         random_seed: of the draw where ``settings.mask`` is ``random``.
         tile: the attention chooses squares of so many sites a side (:mod:`mesmer.nn.tiles`); 1 chooses sites, as eq. 3.
+        chooses: False makes a block without attention, which keeps the sites that come in active.
     """
 
     def __init__(
@@ -45,19 +46,22 @@ class CrossModalSparseBlock(nn.Module):
         settings: SparseSettings,
         random_seed: int = 0,
         tile: int = 1,
+        chooses: bool = True,
     ) -> None:
         super().__init__()
         self.settings = settings
         self.tile = tile
         self.random_seed = random_seed
         self.top_p = settings.top_p
-        self.attention = CrossModalAttention(
-            in_channels=in_channels,
-            attention_width=attention_width,
-            query_width=query_width,
-            logit_scale=settings.logit_scale,
-            salient_start=settings.salient_start,
-        )
+        self.attention: CrossModalAttention | None = None
+        if chooses:
+            self.attention = CrossModalAttention(
+                in_channels=in_channels,
+                attention_width=attention_width,
+                query_width=query_width,
+                logit_scale=settings.logit_scale,
+                salient_start=settings.salient_start,
+            )
         self.choose: Callable[..., Tensor] = nucleus  # eq. 3; a benchmark or an ablation may choose otherwise
         self.first = SubmanifoldLayer(in_channels, out_channels)
         self.second = SubmanifoldLayer(out_channels, out_channels)
@@ -84,13 +88,14 @@ class CrossModalSparseBlock(nn.Module):
 
         Returns:
             ``SparseMaps`` of (maps, ceil(H / 2), ceil(W / 2)); the trace, None if not asked for or if the mask is ``dense``
-            and there is no attention; int64 (maps,) multiply-adds executed (attention, and convolutions over the taps that
+            and there is no attention (of a block that does not choose it is even over the active sites); int64 (maps,) multiply-adds executed (attention, and convolutions over the taps that
             meet an active site); int64 (maps,) multiply-adds of the two convolutions at all sites and taps, without
             attention, as a dense network executes them.
         """
         learning = self.training or torch.is_grad_enabled()
         attention, kept = None, maps.kept
-        if self.settings.mask != "dense" and (self.top_p < 1.0 or trace or learning):  # else nobody asks for it
+        attends = self.attention is not None and self.settings.mask != "dense"
+        if attends and (self.top_p < 1.0 or trace or learning):  # else nobody asks for it
             attention, kept = self._attend(maps, query)
         sites = ActiveSites(kept)
         path = choose_path(self.settings.backend, sites.density, maps.rows)
@@ -102,12 +107,16 @@ class CrossModalSparseBlock(nn.Module):
             pooled = SparseMaps(max_pool(rows, sites), sites.pooled_kept)
         executed, dense = self._multiply_adds(maps, sites, attended=attention is not None)
         traced = None
-        if trace and attention is not None:
-            traced = BlockTrace(attention=attention.detach().float().view(kept.shape), kept=kept)
+        if trace and self.settings.mask != "dense":
+            even = kept / kept.sum((1, 2), keepdim=True)
+            traced = BlockTrace(
+                attention=even if attention is None else attention.detach().float().view(kept.shape), kept=kept
+            )
         return pooled, traced, executed, dense
 
     def _attend(self, maps: SparseMaps, query: Tensor) -> tuple[Tensor, Tensor]:
         """Return the attention (maps, H * W) and the kept sites, bool (maps, H, W)."""
+        assert self.attention is not None
         learns = self.settings.attention_gradient == "straight_through" and self.settings.mask == "nucleus"
         kernels = kernels_for(self.settings.backend, maps.rows)
         with torch.set_grad_enabled(torch.is_grad_enabled() and learns):
@@ -121,6 +130,7 @@ class CrossModalSparseBlock(nn.Module):
 
     def _attend_tiles(self, maps: SparseMaps, logits: Tensor) -> tuple[Tensor, Tensor]:
         """Return the same where whole tiles are chosen; within a tile all active sites have the same attention."""
+        assert self.attention is not None
         shape = num_maps, height, width = maps.kept.shape
         active = None if maps.is_full else maps.kept
         means, tiles = tile_means(logits.view(shape), active, self.tile)
@@ -161,7 +171,7 @@ class CrossModalSparseBlock(nn.Module):
     def _multiply_adds(self, maps: SparseMaps, sites: ActiveSites, *, attended: bool) -> tuple[Tensor, Tensor]:
         layers = (self.first, self.second)
         executed = sum((layer.multiply_adds(sites.taps_per_map) for layer in layers), torch.zeros_like(sites.taps_per_map))
-        if attended:
+        if attended and self.attention is not None:
             executed = executed + self.attention.multiply_adds(maps.kept.flatten(1).sum(1))
         all_taps = torch.full_like(executed, 9 * sites.height * sites.width)
         return executed, sum((layer.multiply_adds(all_taps) for layer in layers), torch.zeros_like(executed))

@@ -37,6 +37,7 @@ class SparseTrunk(nn.Module):
                 settings=settings,
                 random_seed=k,
                 tile=max(1, settings.attention_tile >> k),
+                chooses=k < settings.choosing_blocks,
             )
             for k in range(len(PAIR_WIDENING))
         )
