@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from public_trees import grey_faces, write_fer_csv, write_goemotions
 from raw_trees import write_cmu_mosei, write_crema_d, write_iemocap, write_meld, write_ravdess
 
 from mesmer.corpora.registry import CORPORA, corpus_options, read_corpus
@@ -16,6 +17,9 @@ WRITERS = {
     "meld": write_meld,
     "ravdess": write_ravdess,
     "crema_d": write_crema_d,
+    "fer2013": lambda root: write_fer_csv(root, grey_faces(3)),
+    "ravdess_speech": write_ravdess,
+    "goemotions": lambda root: write_goemotions(root, [("train", "a", "0", "x")], ["anger"], fine=False),
 }
 
 

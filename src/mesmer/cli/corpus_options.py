@@ -27,6 +27,12 @@ OPTIONS: Mapping[str, Mapping[str, str]] = {
         "labels": "intended: the emotion the actor was asked for; votes: the share of votes per emotion",
         "rated": "with --labels votes, those who saw and heard (both), only heard (voice) or only saw (face)",
     },
+    "fer2013": {},
+    "ravdess_speech": {
+        "fold": "1 to 5: whose actors are the test; of the next fold a man and a woman are the validation",
+        "held_back": "test on actor 01, who is in no other split of any fold",
+    },
+    "goemotions": {},
 }
 """Corpus -> option of its reader -> help. Options that are not words, such as functions, are not here."""
 
@@ -37,6 +43,9 @@ ROOTS: Mapping[str, tuple[str, str]] = {
     "meld": ("ROOT", "folder of train_sent_emo.csv and so on, or an archive of it"),
     "ravdess": ("ROOT", "folder of the Actor_NN folders, an archive of it, or a folder of the archives"),
     "crema_d": ("ROOT", "folder of VideoFlash and AudioWAV, or an archive of it"),
+    "fer2013": ("SOURCE", "fer2013.csv, a folder of train and test with pictures, a Parquet table, or an archive of one"),
+    "ravdess_speech": ("SOURCE", "folder of the Actor_NN folders of wav files, an archive of it, or a Parquet table"),
+    "goemotions": ("SOURCE", "folder of train.tsv, dev.tsv, test.tsv and emotions.txt or labels.txt"),
 }
 """Corpus -> name and help of what is given."""
 
@@ -50,6 +59,8 @@ def add_corpus_options(parser: Parser, corpus: str) -> None:
         flag, words = f"--{option.replace('_', '-')}", OPTIONS[corpus][option]
         if isinstance(default, bool):
             parser.add_argument(flag, action="store_true", help=words)
+        elif isinstance(default, int):
+            parser.add_argument(flag, type=int, default=default, help=words)
         elif isinstance(default, str) and get_args(hints[option]):
             parser.add_argument(flag, choices=get_args(hints[option]), default=default, help=words)
         else:

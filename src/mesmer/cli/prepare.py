@@ -23,6 +23,9 @@ _KINDS = {
     "meld": "MELD, as delivered",
     "ravdess": "RAVDESS, as delivered",
     "crema_d": "CREMA-D, as delivered",
+    "fer2013": "FER2013: still faces",
+    "ravdess_speech": "RAVDESS: voices alone, in folds by actor",
+    "goemotions": "GoEmotions: sentences",
 }
 
 
@@ -50,13 +53,17 @@ def _corpus_parser(name: str) -> Parser:
     parser = Parser(description=f"Prepare {_KINDS[name]}.")
     metavar, words = ROOTS[name]
     parser.add_argument("root", metavar=metavar, help=words)
-    parser.add_argument("out", metavar="OUT", help="folder of the prepared dataset")
+    parser.add_argument("out", metavar="OUT", nargs="?", help="folder of the prepared dataset")
+    parser.add_argument("--out", dest="named_out", metavar="OUT", type=str, help="the same, by name")
     if OPTIONS[name]:
         add_corpus_options(parser, name)
     parser.add_argument("--splits", metavar="FOLDER", type=str, help="lists of ids: train_split.txt and so on")
     rules = "random, speaker, dialogue or video, with shares as in random:70/10/20; or leave-one-session-out"
     parser.add_argument("--split", metavar="RULE", type=str, help=rules)
-    parser.add_argument("--fold", metavar="N", type=int, help="with leave-one-session-out: the session that is the test")
+    if "fold" not in OPTIONS[name]:
+        parser.add_argument(
+            "--fold", metavar="N", type=int, help="with leave-one-session-out: the session that is the test"
+        )
     parser.add_argument("--seed", type=int, default=0, help="of a split that is drawn")
     parser.add_argument("--limit", metavar="N", type=int, help="a trial: so many utterances at most")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, and write nothing")

@@ -7,15 +7,17 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from mesmer.cli.corpus_options import chosen_options
+from mesmer.cli.corpus_options import OPTIONS, chosen_options
 from mesmer.config import PrepareSettings
 from mesmer.corpora.base import Corpus
 from mesmer.corpora.delivery import archives_of, unpack, unpacked_folder
+from mesmer.corpora.parquet_tables import find_table
+from mesmer.corpora.sound_tables import unpack_sounds, unpacked_sounds
 from mesmer.dataset.choose import choose
 from mesmer.dataset.outlook import look_ahead
 from mesmer.dataset.prepare import prepare
 from mesmer.dataset.splits import SESSIONS, parse_split
-from mesmer.errors import DataError
+from mesmer.errors import ConfigError, DataError
 from mesmer.media.reader import MediaReader
 from mesmer.report.prepare_text import lists_text, outlook_text, packed_text, prepared_text
 from mesmer.training import progress
@@ -26,19 +28,19 @@ UNPACKED = ".unpacked"
 
 def prepare_corpus(kind: str, arguments: Any, settings: PrepareSettings) -> int:
     """Prepare a corpus, or say what would be done, and return the exit code."""
-    out = Path(arguments.out)
+    out = _out(arguments)
     cache = out.with_name(out.name + UNPACKED)
-    split = None
-    if arguments.split is not None or arguments.fold is not None:
-        split = parse_split(arguments.split or SESSIONS, fold=arguments.fold)
+    split, session = None, arguments.fold if "fold" not in OPTIONS[kind] else None
+    if arguments.split is not None or session is not None:
+        split = parse_split(arguments.split or SESSIONS, fold=session)
     root = Path(arguments.root)
-    archives = archives_of(root) if kind != "folder" else ()
-    if archives and arguments.dry_run and unpacked_folder(root, cache=cache) is None:
-        print(packed_text(archives, cache))
+    packed, unpacked = _packed(kind, root, cache)
+    if packed and arguments.dry_run and not unpacked:
+        print(packed_text(packed, cache))
         return 0
-    if archives:
+    if packed:
         print(f"unpacking to {cache}, unless that was done before", file=sys.stderr)
-        root = unpack(root, cache=cache)
+        root = unpack_sounds(packed[0], cache=cache) if packed[0].suffix == ".parquet" else unpack(root, cache=cache)
     print(f"reading {root}", file=sys.stderr)
     with MediaReader() as reader:
         chosen = choose(
@@ -62,6 +64,24 @@ def prepare_corpus(kind: str, arguments: Any, settings: PrepareSettings) -> int:
     if chosen.missing or chosen.unlisted:
         print(lists_text(chosen))
     return 0
+
+
+def _out(arguments: Any) -> Path:
+    """Return the folder of the dataset, named by its place or by ``--out``, and put it where the rest looks for it."""
+    if (arguments.out is None) == (arguments.named_out is None):
+        problem = "missing: 'out'" if arguments.out is None else "the folder of the dataset is named twice"
+        raise ConfigError(problem, remedy="name it once, as OUT or with --out OUT")
+    arguments.out = arguments.out if arguments.out is not None else arguments.named_out
+    return Path(arguments.out)
+
+
+def _packed(kind: str, root: Path, cache: Path) -> tuple[tuple[Path, ...], bool]:
+    """Return the archives that a corpus was delivered in, or its table of sound files, and whether they were unpacked."""
+    table = find_table(root) if kind == "ravdess_speech" and root.exists() else None
+    if table is not None:
+        return (table,), unpacked_sounds(table, cache=cache).is_dir()
+    archives = archives_of(root) if kind != "folder" else ()
+    return archives, bool(archives) and unpacked_folder(root, cache=cache) is not None
 
 
 def prepare_and_tell(corpus: Corpus, arguments: Any, settings: PrepareSettings) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mesmer.emotions import check_label_set
 from mesmer.errors import DataError
-from mesmer.records import SPLITS, Utterance
+from mesmer.records import SPLITS, Clip, Utterance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,12 +38,14 @@ class Choices:
         split_rule: how the splits were made; None where they are the corpus's own, or there are none yet.
         split_seed: seed of what was drawn.
         limited_from: utterances there were before a trial took some of them; None where it has them all.
+        notes: sentences that belong above every number about these data.
     """
 
     options: Mapping[str, str] = field(default_factory=dict)
     split_rule: str | None = None
     split_seed: int = 0
     limited_from: int | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +59,8 @@ class Corpus:
         root: folder the corpus was read from.
         left_out: rows that did not become utterances, each with its reason; with ``utterances`` they make up every row.
         choices: how the utterances were chosen from the corpus as delivered.
+        ready: gives the clip of an utterance where the corpus is delivered as pictures of faces or as sentences, so that
+            nothing is left to decode; None where utterances are stretches of media files.
 
     Raises:
         DataError: the label set cannot be used, an id stands twice, a label is not in the label set, or a split has a
@@ -69,6 +73,7 @@ class Corpus:
     root: Path
     left_out: tuple[LeftOut, ...] = ()
     choices: Choices = Choices()
+    ready: Callable[[Utterance], Clip] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "emotions", check_label_set(self.emotions))

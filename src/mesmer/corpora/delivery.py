@@ -37,7 +37,7 @@ def unpacked_folder(source: str | Path, *, cache: str | Path) -> Path | None:
     archives = archives_of(source)
     if not archives:
         return Path(source)
-    folder = _folder(archives, Path(cache))
+    folder = unpacked_home(archives, Path(cache))
     if not all(_home(folder, archive).is_dir() for archive in archives):
         return None
     return folder if len(archives) > 1 else _home(folder, archives[0])
@@ -55,7 +55,7 @@ def unpack(source: str | Path, *, cache: str | Path, limits: ArchiveLimits | Non
     archives = archives_of(source)
     if not archives:
         return Path(source)
-    folder = _folder(archives, Path(cache))
+    folder = unpacked_home(archives, Path(cache))
     for archive in archives:
         home = _home(folder, archive)
         if not home.is_dir():
@@ -67,7 +67,8 @@ def unpack(source: str | Path, *, cache: str | Path, limits: ArchiveLimits | Non
     return folder if len(archives) > 1 else _home(folder, archives[0])
 
 
-def _folder(archives: Sequence[Path], cache: Path) -> Path:
+def unpacked_home(archives: Sequence[Path], cache: Path) -> Path:
+    """Return the folder below ``cache`` that belongs to these very files."""
     facts = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in archives]
     return cache / sha256_bytes(repr(facts).encode())[:_KEY_CHARS]
 

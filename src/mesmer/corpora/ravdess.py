@@ -10,7 +10,7 @@ are files: each is an utterance's, or left out with the rule that did it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mesmer.corpora.base import Corpus, LeftOut
@@ -53,10 +53,24 @@ def read_ravdess(root: str | Path, *, song: bool = False) -> Corpus:
     Raises:
         DataError: there is no media file below the folder.
     """
-    base = find_root(root, is_root=lambda folder: bool(_media(folder)), expected="files such as 01-01-03-01-01-01-01.mp4")
+    return read_recordings(root, song=song, suffixes=_SUFFIXES)
+
+
+def read_recordings(root: str | Path, *, song: bool, suffixes: Sequence[str]) -> Corpus:
+    """Read the recordings in files of some kinds. Arguments and errors: :func:`read_ravdess`.
+
+    Args:
+        suffixes: of the files, such as ``.mp4``; others are passed over.
+    """
+
+    def media(folder: Path) -> list[Path]:
+        return visible_files(folder, suffixes=suffixes, depth=3)
+
+    expected = f"files such as {'01' if '.mp4' in suffixes else '03'}-01-03-01-01-01-01{suffixes[0]}"
+    base = find_root(root, is_root=lambda folder: bool(media(folder)), expected=expected)
     left_out: list[LeftOut] = []
     performances: dict[str, dict[str, Path]] = {}
-    for path in _media(base):
+    for path in media(base):
         modality, _, performance = path.stem.partition("-")
         rule = _rule(path, song=song)
         if not rule and modality in performances.get(performance, {}):
@@ -80,10 +94,6 @@ def unknown_field(stem: str) -> str | None:
         if value not in known:
             return f"the {field} '{value}' in the name is unknown"
     return None
-
-
-def _media(base: Path) -> list[Path]:
-    return visible_files(base, suffixes=_SUFFIXES, depth=3)
 
 
 def _rule(path: Path, *, song: bool) -> str | None:

@@ -11,10 +11,13 @@ from typing import Any
 from mesmer.corpora.base import Corpus
 from mesmer.corpora.cmu_mosei import read_cmu_mosei
 from mesmer.corpora.crema_d import read_crema_d
+from mesmer.corpora.fer2013 import read_fer2013
 from mesmer.corpora.folder import read_folder
+from mesmer.corpora.goemotions import read_goemotions
 from mesmer.corpora.iemocap import read_iemocap
 from mesmer.corpora.meld import read_meld
 from mesmer.corpora.ravdess import read_ravdess
+from mesmer.corpora.ravdess_speech import read_ravdess_speech
 from mesmer.errors import ConfigError, suggest
 
 CORPORA: Mapping[str, Callable[..., Corpus]] = {
@@ -24,6 +27,9 @@ CORPORA: Mapping[str, Callable[..., Corpus]] = {
     "meld": read_meld,
     "ravdess": read_ravdess,
     "crema_d": read_crema_d,
+    "fer2013": read_fer2013,
+    "ravdess_speech": read_ravdess_speech,
+    "goemotions": read_goemotions,
 }
 """Name -> reader. A reader takes the folder of the corpus (``folder``: the manifest) and its own keyword options."""
 

@@ -23,7 +23,7 @@ class Source:
     cite: str
 
 
-SOURCES: Mapping[str, Source] = {
+_OWN_ENTRY: Mapping[str, Source] = {
     "iemocap": Source(
         title="IEMOCAP, Interactive Emotional Dyadic Motion Capture Database",
         home="https://sail.usc.edu/iemocap/",
@@ -60,17 +60,36 @@ SOURCES: Mapping[str, Source] = {
         cite="Cao et al., CREMA-D: Crowd-sourced Emotional Multimodal Actors Dataset, IEEE Transactions on Affective "
         "Computing 5(4), 2014",
     ),
+    "fer2013": Source(
+        title="FER2013, the faces of the ICML 2013 challenge in representation learning",
+        home="https://www.kaggle.com/c/challenges-in-representation-learning-facial-expression-recognition-challenge",
+        licence="given for research in the challenge; the pictures were found by a search engine and belong to whoever "
+        "made them: not for commercial use",
+        cite="Goodfellow et al., Challenges in Representation Learning: A report on three machine learning contests, "
+        "ICONIP 2013",
+    ),
+    "goemotions": Source(
+        title="GoEmotions, comments of Reddit with fine-grained emotions",
+        home="https://github.com/google-research/google-research/tree/master/goemotions",
+        licence="Apache-2.0",
+        cite="Demszky et al., GoEmotions: A Dataset of Fine-Grained Emotions, ACL 2020",
+    ),
 }
-"""Name of a corpus -> its origin."""
+SOURCES: Mapping[str, Source] = {**_OWN_ENTRY, "ravdess_speech": _OWN_ENTRY["ravdess"]}
+"""Name of a corpus -> its origin; the voices of RAVDESS share that of RAVDESS."""
 
 _MADE_HERE = "Drawn faces and made voices: no person is seen or heard, and nobody's leave is needed."
+_COMPOSITE = (
+    "Made of three other prepared datasets, named by their fingerprints among the settings below: what their owners ask of "
+    "you, you owe for this one too."
+)
 _OWN_CLIPS = "Your own clips: whoever is seen or heard in them must have agreed, and their licence is yours to know."
 
 
 def source_words(corpus: str) -> str:
     """Return what the card of a dataset says of its corpus's origin and licence, in Markdown."""
     if corpus not in SOURCES:
-        return _MADE_HERE if corpus == "synthetic" else _OWN_CLIPS
+        return {"synthetic": _MADE_HERE, "composite": _COMPOSITE}.get(corpus, _OWN_CLIPS)
     source = SOURCES[corpus]
     return (
         f"{source.title} ({source.home}).\n\n"

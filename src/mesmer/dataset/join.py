@@ -1,4 +1,4 @@
-"""The last step of a preparation: prepared sources to shards, the quarantine list, the card, and last ``dataset.json``."""
+"""The last step of a preparation: rows to shards, the quarantine list, the card, and last ``dataset.json``."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
 
 from mesmer.corpora.base import LeftOut
 from mesmer.dataset.card import CARD_FILE, make_card
 from mesmer.dataset.facts import PUBLIC_SPLITS, DatasetFacts, ShardFacts, write_facts
-from mesmer.dataset.pieces import Piece, PieceTask, find_piece
+from mesmer.dataset.pieces import Piece, PieceTask, Quarantined, find_piece
 from mesmer.dataset.plan import Plan
 from mesmer.dataset.prepared_rows import PreparedRows
 from mesmer.dataset.removal import LEFT_OUT, rule_of
@@ -23,6 +26,19 @@ WORK_FOLDER = ".preparing"
 QUARANTINE_FILE = "quarantine.jsonl"
 SHARD_BYTES = 256 * 2**20
 """A shard is about so large at most."""
+
+
+class Rows(Protocol):
+    """Rows by the places of their utterances in the corpus."""
+
+    def __contains__(self, place: int) -> bool:
+        """Whether there is a row."""
+
+    def size_bytes(self, place: int) -> int:
+        """Bytes that a row takes on the disk, about."""
+
+    def table(self, places: Sequence[int]) -> pa.Table:
+        """Return rows in the order of ``places``."""
 
 
 def join(plan: Plan, tasks: Sequence[PieceTask], out: Path) -> DatasetFacts:
@@ -41,7 +57,16 @@ def join(plan: Plan, tasks: Sequence[PieceTask], out: Path) -> DatasetFacts:
             file=out,
             remedy=f"delete '{WORK_FOLDER}' in this folder once the cause is gone",
         )
-    rows = PreparedRows(pieces)
+    return write_dataset(plan, PreparedRows(pieces), quarantined, out)
+
+
+def write_dataset(plan: Plan, rows: Rows, quarantined: Sequence[Quarantined], out: Path) -> DatasetFacts:
+    """Write the rows of a plan as the dataset ``out`` and return its facts; ``dataset.json`` comes last.
+
+    Raises:
+        DataError: a row cannot be had.
+        MesmerError: the folder cannot be written.
+    """
     shards = {split: _write_shards(split, groups, rows, out) for split, groups in plan.groups.items()}
     written = sum(shard.rows for split in shards.values() for shard in split)
     if written + len(quarantined) != len(plan.corpus.utterances):
@@ -65,6 +90,7 @@ def join(plan: Plan, tasks: Sequence[PieceTask], out: Path) -> DatasetFacts:
         quarantined=len(lines),
         made_with=plan.made_with,
         shards=shards,
+        notes=choices.notes,
     )
     write_text(out / QUARANTINE_FILE, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
     removed = Counter(rule_of(line["kind"], line["reason"]) for line in lines)
@@ -86,7 +112,7 @@ def _found(task: PieceTask) -> Piece:
     return piece
 
 
-def _write_shards(split: str, groups: Sequence[Sequence[int]], rows: PreparedRows, out: Path) -> tuple[ShardFacts, ...]:
+def _write_shards(split: str, groups: Sequence[Sequence[int]], rows: Rows, out: Path) -> tuple[ShardFacts, ...]:
     """Write the shards of a split, its rows in the plan's groups without those that are in quarantine."""
     there = [kept for group in groups if (kept := [place for place in group if place in rows])]
     shared_out = _shared_out(there, rows)
@@ -99,7 +125,7 @@ def _write_shards(split: str, groups: Sequence[Sequence[int]], rows: PreparedRow
     return tuple(shards)
 
 
-def _shared_out(groups: Sequence[Sequence[int]], rows: PreparedRows) -> list[list[Sequence[int]]]:
+def _shared_out(groups: Sequence[Sequence[int]], rows: Rows) -> list[list[Sequence[int]]]:
     shards: list[list[Sequence[int]]] = []
     filled = SHARD_BYTES
     for group in groups:

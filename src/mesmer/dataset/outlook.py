@@ -62,7 +62,9 @@ def look_ahead(corpus: Corpus, *, settings: PrepareSettings, probe: Callable[[Pa
     utterances = corpus.utterances
     files = dict.fromkeys(file for u in utterances for file in (u.media, u.sound) if file is not None)
     sizes = {file: os.path.getsize(file) for file in files if os.path.isfile(file)}
-    seconds_mean, broken = _seconds_mean([u for u in utterances if u.media in sizes], probe)
+    seconds_mean, broken = (
+        (0.0, []) if corpus.ready is not None else _seconds_mean([u for u in utterances if u.media in sizes], probe)
+    )
     seconds = None if seconds_mean is None else seconds_mean * len(utterances)
     per_second = FACE_BYTES / settings.frame_interval_s + SOUND_BYTES_PER_S
     splits = Counter(utterance.split for utterance in utterances)

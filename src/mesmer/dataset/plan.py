@@ -28,6 +28,8 @@ from mesmer.storage.hashes import sha256_bytes
 
 GROUP_ROWS = 4
 """Utterances in a row group: few are read along with the one wanted."""
+READY_GROUP_ROWS = 256
+"""Still faces and sentences are small, and read in any order: the whole split is soon in memory."""
 PACKAGES = ("av", "numpy", "pyarrow", "torch")
 """What the bits of a clip depend on, beside MESMER itself."""
 
@@ -104,9 +106,10 @@ def make_plan(corpus: Corpus, *, settings: PrepareSettings, split_seed: int) -> 
         if not row.utterance.id.strip() or row.utterance.id != _text(row.utterance.id):
             raise DataError(f"the id {row.utterance.id!r} is empty or no text", file=corpus.root, field="id")
     groups = {}
+    many = GROUP_ROWS if corpus.ready is None else READY_GROUP_ROWS
     for split in SPLITS:
         chosen = [row.place for row in rows if row.utterance.split == split]
-        groups[split] = tuple(tuple(chosen[i : i + GROUP_ROWS]) for i in range(0, len(chosen), GROUP_ROWS))
+        groups[split] = tuple(tuple(chosen[i : i + many]) for i in range(0, len(chosen), many))
     sources: dict[str, list[PlannedRow]] = {}
     for row in rows:
         sources.setdefault(os.path.abspath(row.utterance.media), []).append(row)
