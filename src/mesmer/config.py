@@ -291,7 +291,7 @@ class TrainSettings:
 
     learning_rate: float = 5e-5
     text_learning_rate_factor: float = 0.1
-    attention_learning_rate_factor: float = 10.0
+    attention_learning_rate_factor: float = 3.0
     batch_size: int = 8
     accumulate: int = 1
     precision: Literal["fp32", "bf16"] = "fp32"
