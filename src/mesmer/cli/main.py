@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 import mesmer
-from mesmer.cli import analyze, audit, evaluate, experiment, explain, features, predict, prepare, sweep, train
+from mesmer.cli import agree, analyze, audit, evaluate, experiment, explain, features, predict, prepare, sweep, train
 from mesmer.cli.parser import Parser
 from mesmer.errors import ConfigError, MesmerError, suggest
 
@@ -25,6 +25,7 @@ COMMANDS = {
     "sweep": sweep,
     "predict": predict,
     "analyze": analyze,
+    "agree": agree,
     "explain": explain,
 }
 
