@@ -9,6 +9,8 @@ from typing import Any
 
 from mesmer.cli.corpus_options import OPTIONS, ROOTS, add_corpus_options
 from mesmer.cli.parser import Parser
+from mesmer.cli.prepare_composite import HELP as COMPOSITE_HELP
+from mesmer.cli.prepare_composite import composite_parser, prepare_composite
 from mesmer.config import PrepareSettings
 from mesmer.config_dict import from_dict
 
@@ -39,6 +41,7 @@ def add_arguments(parser: Parser, words: Sequence[str]) -> None:
         kind.add_argument("--address", type=str, help="with --engine ray: of the cluster; else one starts on this machine")
         kind.add_argument("--settings", type=PrepareSettings, default=PrepareSettings())
         kinds.add_subcommand(name, kind, help=words_of_help)
+    kinds.add_subcommand("composite", composite_parser(), help=COMPOSITE_HELP)
 
 
 def _synthetic_parser() -> Parser:
@@ -73,6 +76,8 @@ def _corpus_parser(name: str) -> Parser:
 def run(arguments: Any) -> int:
     """Prepare, and say what came of it."""
     chosen = arguments[arguments.kind]
+    if arguments.kind == "composite":
+        return prepare_composite(chosen)
     settings = from_dict(PrepareSettings, chosen.settings.as_dict(), file="command line", path="settings")
     if arguments.kind != "synthetic":
         from mesmer.cli.prepare_corpus import prepare_corpus

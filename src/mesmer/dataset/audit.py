@@ -61,6 +61,7 @@ def audit_dataset(folder: str | Path, *, progress: Callable[[int, int], None] | 
         *duplicates.findings(),
         *removed_findings,
         *counts.findings(),
+        *(Finding(kind="about", count=facts.rows_out, sentence=note) for note in facts.notes),
         *_stray_files(folder, facts),
         *size_findings({split: splits[split].utterances for split in SPLITS}, paper),
     ]

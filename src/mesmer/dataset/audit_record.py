@@ -85,6 +85,7 @@ KINDS: Mapping[str, Kind] = {
     "several_people": Kind(
         severity="note", title="several people", words="several faces were seen at once, and one of them was followed"
     ),
+    "about": Kind(severity="note", title="about these data", words="a sentence that belongs above every number about them"),
     "told": Kind(severity="note", title="other warnings", words="preparation had something else to say about them"),
     "left_out": Kind(severity="note", title="left out", words="left out by rule, before anything was decoded"),
     "unknown_speaker": Kind(severity="note", title="speaker unknown", words="the speaker is unknown"),

@@ -57,6 +57,7 @@ def make_card(facts: DatasetFacts, removed: Mapping[str, int]) -> str:
         f"{head}# {title}, prepared by MESMER\n\n"
         "Utterances of people who speak, decoded once: face crops, sound and words, with the emotions that they\n"
         "*express*. Expressed is not felt, and labels are what annotators saw and heard.\n\n"
+        f"{_notes(facts)}"
         f"## Source\n\n{source_words(facts.corpus)}\n\n"
         f"## Content\n\nEmotions: {', '.join(facts.emotions)}.\n\n"
         f"| split | utterances | MB |\n|---|---|---|\n{counts}\n"
@@ -69,6 +70,10 @@ def make_card(facts: DatasetFacts, removed: Mapping[str, int]) -> str:
         f"## Settings\n\n| setting | value |\n|---|---|\n{settings}\n"
         f"Made with {versions}. `dataset.json` holds the hashes of all files.\n"
     )
+
+
+def _notes(facts: DatasetFacts) -> str:
+    return "".join(f"> **Note:** {_cell(note)}.\n\n" for note in facts.notes)
 
 
 def _limited(facts: DatasetFacts) -> str:

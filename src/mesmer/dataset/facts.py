@@ -54,6 +54,7 @@ class DatasetFacts:
         rows_in, rows_out, quarantined: rows of the corpus; ``rows_in == rows_out + quarantined``.
         made_with: package -> version.
         shards: split -> its shards, in order.
+        notes: sentences that belong above every number about these data; of most corpora there is none.
     """
 
     corpus: str
@@ -69,6 +70,7 @@ class DatasetFacts:
     quarantined: int
     made_with: Mapping[str, str]
     shards: Mapping[str, tuple[ShardFacts, ...]]
+    notes: tuple[str, ...] = ()
 
     def rows(self, split: str) -> int:
         """Utterances in a split."""
@@ -78,6 +80,8 @@ class DatasetFacts:
 def write_facts(folder: Path, facts: DatasetFacts) -> None:
     """Write ``dataset.json``: from then on the folder is a prepared dataset."""
     values = asdict(facts) | {"settings": to_dict(facts.settings), "settings_hash": settings_hash(facts.settings)}
+    if not facts.notes:
+        del values["notes"]
     write_json(folder / FACTS_FILE, {"format": FORMAT, "version": VERSION, **values})
 
 
@@ -126,7 +130,8 @@ def _checked_facts(values: dict[str, Any], settings: PrepareSettings, file: Path
         require(isinstance(value, dict) and all(isinstance(word, str) for word in value.values()), field)
         return value or {}
 
-    emotions, shards = values.get("emotions"), values.get("shards")
+    emotions, shards, notes = values.get("emotions"), values.get("shards"), values.get("notes", [])
+    require(isinstance(notes, list) and all(isinstance(note, str) for note in notes), "notes")
     require(isinstance(emotions, list) and all(isinstance(name, str) for name in emotions), "emotions")
     require(isinstance(shards, dict) and set(shards) == set(SPLITS), "shards")
     found = {}
@@ -153,6 +158,7 @@ def _checked_facts(values: dict[str, Any], settings: PrepareSettings, file: Path
         quarantined=number("quarantined"),
         made_with=words("made_with"),
         shards=found,
+        notes=tuple(notes),
     )
     require(facts.rows_in == facts.rows_out + facts.quarantined, "rows_in")
     require(facts.rows_out == sum(facts.rows(split) for split in SPLITS), "rows_out")

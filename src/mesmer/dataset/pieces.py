@@ -7,7 +7,7 @@ in the order in which they ended; the file's note says which is which.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,6 +95,10 @@ class RowDone:
     """One more utterance is done."""
 
 
+MakeRows = Callable[[Sequence[PlannedRow]], Iterator[tuple[PlannedRow, dict[str, Any] | Quarantined]]]
+"""Prepares utterances: yields each with its row as stored, or with the reason why there is none."""
+
+
 def make_task(rows: tuple[PlannedRow, ...], *, path: Path, emotions: tuple[str, ...], plan_sha256: str) -> PieceTask:
     """Return the task for the utterances of one media file."""
     chosen = tuple(tuple(row.place for row in together) for together in passes(rows))
@@ -111,18 +115,32 @@ def make_piece(
     Raises:
         MesmerError: the file cannot be written.
     """
+
+    def make(rows: Sequence[PlannedRow]) -> Iterator[tuple[PlannedRow, dict[str, Any] | Quarantined]]:
+        for row, made in _made(rows, task, reader, detector, settings):
+            yield row, (_stored(row, made, task) if isinstance(made, Clip) else _quarantined(row, made))
+
+    return write_piece(task, make)
+
+
+def write_piece(task: PieceTask, make: MakeRows) -> Iterator[Started | RowDone]:
+    """Write the file of a source, telling how far it is; as :func:`make_piece`, whatever a source is.
+
+    Args:
+        make: prepares the utterances of one pass: each row as stored, or why there is none.
+    """
     by_place = {row.place: row for row in task.rows}
     quarantined: list[Quarantined] = []
     written: list[int] = []
     with open_shard(task.path) as writer:
         for places in task.passes:
             yield Started(places)
-            for row, made in _made([by_place[place] for place in places], task, reader, detector, settings):
-                if isinstance(made, Clip):
-                    written.append(row.place)
-                    writer.add(make_table([_stored(row, made, task)]))
+            for row, made in make([by_place[place] for place in places]):
+                if isinstance(made, Quarantined):
+                    quarantined.append(made)
                 else:
-                    quarantined.append(_quarantined(row, made))
+                    written.append(row.place)
+                    writer.add(make_table([made]))
                 yield RowDone()
         note = {"plan": task.plan_sha256, "places": written, "quarantined": [asdict(row) for row in quarantined]}
         writer.note({_KEY: json.dumps(note)})

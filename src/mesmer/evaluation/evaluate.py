@@ -118,11 +118,15 @@ def evaluate_model(
         answers=answers,
         prior=_prior(dataset, truth),
         resampling=resampling,
-        warnings=leakage_warnings(dataset, split, trained_on=fingerprint if isinstance(fingerprint, str) else None),
+        warnings=(
+            *dataset.facts.notes,
+            *leakage_warnings(dataset, split, trained_on=fingerprint if isinstance(fingerprint, str) else None),
+        ),
         multiply_adds=float(said.multiply_adds.mean()),
         dense_multiply_adds=float(said.dense_multiply_adds.mean()),
     )
-    raw = torch.from_numpy(said.logits[shown[0]]).sigmoid().numpy() * said.read[shown[0]][:, None]
+    logits = torch.from_numpy(said.logits[shown[0]])
+    raw = (logits.softmax(dim=1) if model.settings.exclusive else logits.sigmoid()).numpy() * said.read[shown[0]][:, None]
     return Evaluation(
         table=table,
         truth=truth,

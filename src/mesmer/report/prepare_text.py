@@ -26,6 +26,7 @@ def prepared_text(folder: Path) -> str:
     sizes = ", ".join(f"{split} {facts.rows(split):,}" for split in SPLITS)
     lines = [f"{facts.rows_out:,} of {facts.rows_in:,} utterances prepared in {folder} ({sizes})"]
     lines.append(f"splits are {split_words(facts.split_rule, facts.split_seed)}")
+    lines += [f"note: {note}" for note in facts.notes]
     lines += _empty_lines({split: facts.rows(split) for split in SPLITS})
     if facts.limited_from is not None:
         lines.append(f"a trial: the corpus has {facts.limited_from:,} utterances")

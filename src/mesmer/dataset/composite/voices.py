@@ -1,0 +1,72 @@
+"""A voice as another room and another microphone would give it: faster or slower, louder or softer, with noise, in a band.
+
+Shape letter: T samples.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import butter, resample, sosfilt
+
+from mesmer.config import SAMPLE_RATE_HZ
+from mesmer.dataset.composite.form import Recording
+from mesmer.dataset.sound import from_pcm16, to_pcm16
+
+_FRAME = SAMPLE_RATE_HZ // 50
+_AUDIBLE = 0.05
+"""A frame of 20 ms counts as voice from this share of the loudest one's amplitude on."""
+_MARGIN = SAMPLE_RATE_HZ // 20
+
+
+def recorded_voice(
+    waveform: NDArray[np.float32], *, duration_s: float, recording: Recording, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Return float32 (T,) of ``duration_s`` at 16 kHz, rounded to 16 bits: the voice, cut or with noise before and behind.
+
+    Args:
+        waveform: float32 (T,), of any length.
+        recording: what is done to it.
+        rng: of the noise.
+    """
+    voice = spoken_part(waveform).astype(np.float64)
+    voice = np.asarray(resample(voice, max(1, round(len(voice) / recording.speed))))
+    samples = round(duration_s * SAMPLE_RATE_HZ)
+    laid = np.zeros(samples)
+    if len(voice) >= samples:
+        first = round(recording.place * (len(voice) - samples))
+        laid[:] = voice[first : first + samples]
+    else:
+        first = round(recording.place * (samples - len(voice)))
+        laid[first : first + len(voice)] = voice
+    loud = float(np.sqrt(np.mean(np.square(voice)))) or 1.0
+    heard = laid / loud + 10 ** (-recording.snr_db / 20) * _noise(samples, recording.noise_slope, rng)
+    heard = _in_band(heard, recording) * 10 ** (recording.level_db / 20)
+    peak = float(np.abs(heard).max())
+    return from_pcm16(to_pcm16((heard / max(1.0, peak)).astype(np.float32)))
+
+
+def spoken_part(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the waveform without the silence before and behind it; itself where there is nothing but silence."""
+    frames = len(waveform) // _FRAME
+    if not frames:
+        return waveform
+    loudness = np.sqrt(np.square(waveform[: frames * _FRAME].reshape(frames, _FRAME)).mean(axis=1))
+    audible = np.flatnonzero(loudness >= _AUDIBLE * loudness.max())
+    first, last = int(audible[0]) * _FRAME, (int(audible[-1]) + 1) * _FRAME
+    return waveform[max(0, first - _MARGIN) : last + _MARGIN]
+
+
+def _noise(samples: int, slope: float, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return noise of root mean square 1 whose power falls as frequency to the power ``slope``, from 20 Hz on."""
+    spectrum = np.fft.rfft(rng.standard_normal(samples))
+    hz = np.fft.rfftfreq(samples, 1 / SAMPLE_RATE_HZ)
+    shaped = np.fft.irfft(spectrum * np.maximum(hz, 20.0) ** (-slope / 2), samples)
+    return np.asarray(shaped / np.sqrt(np.mean(np.square(shaped))))
+
+
+def _in_band(sound: NDArray[np.float64], recording: Recording) -> NDArray[np.float64]:
+    for hz, side in ((recording.lowest_hz, "highpass"), (recording.highest_hz, "lowpass")):
+        if hz is not None:
+            sound = np.asarray(sosfilt(butter(2, hz, side, fs=SAMPLE_RATE_HZ, output="sos"), sound))
+    return sound
