@@ -31,7 +31,7 @@ class Analyzer:
     """A model with all that it takes to analyse files, one after another; a context manager.
 
     Args:
-        model: a loaded model, or the folder or hub id of one, or the folder of a training run.
+        model: a loaded model, or the folder, name or hub id of one, or the folder of a training run; None is the default.
         top_p: nucleus mass of the sparse blocks, in (0, 1]; None leaves the model's own.
         whisper: writes down what is said, where no transcript is given.
         hearing: tells speech from silence; None takes silero-VAD where it is installed.
@@ -44,7 +44,7 @@ class Analyzer:
 
     def __init__(
         self,
-        model: LoadedModel | str | Path,
+        model: LoadedModel | str | Path | None = None,
         *,
         top_p: float | None = None,
         whisper: Whisper | None = None,
@@ -263,7 +263,7 @@ class RunningAnalysis:
 def analyze(
     path: str | Path,
     *,
-    model: LoadedModel | str | Path,
+    model: LoadedModel | str | Path | None = None,
     transcript: str | Path | None = None,
     whisper: str | None = None,
     language: str | None = None,
@@ -275,7 +275,7 @@ def analyze(
 
     Args:
         path: a video or sound file of any length.
-        model: a loaded model, the folder or hub id of one, or the folder of a training run.
+        model: a loaded model, the folder, name or hub id of one, or the folder of a training run; None is the default.
         transcript: an SRT, WebVTT or text file with what is said.
         whisper: a model for faster-whisper that writes down what is said, where no transcript is given.
         language: of the speech, for Whisper; None lets it guess.

@@ -32,7 +32,7 @@ class Predictor:
     """A model with everything it needs to read clips, one after another; a context manager.
 
     Args:
-        model: a loaded model, or the folder or hub id of one, or the folder of a training run.
+        model: a loaded model, or the folder, name or hub id of one, or the folder of a training run; None is the default.
         top_p: nucleus mass of the sparse blocks, in (0, 1]; None leaves the model's own.
 
     Raises:
@@ -40,7 +40,7 @@ class Predictor:
         ConfigError: ``top_p`` is refused.
     """
 
-    def __init__(self, model: LoadedModel | str | Path, *, top_p: float | None = None) -> None:
+    def __init__(self, model: LoadedModel | str | Path | None = None, *, top_p: float | None = None) -> None:
         loaded = model if isinstance(model, LoadedModel) else load_model(model_source(model))
         self._loaded = loaded
         self._model, self._tokenizer, self._prepare = loaded.model, loaded.tokenizer, loaded.prepare
@@ -165,13 +165,17 @@ class Predictor:
 
 
 def predict(
-    path: str | Path, *, model: LoadedModel | str | Path, transcript: str | None = None, top_p: float | None = None
+    path: str | Path,
+    *,
+    model: LoadedModel | str | Path | None = None,
+    transcript: str | None = None,
+    top_p: float | None = None,
 ) -> Prediction:
     """Return which emotions are expressed in one clip. For many clips, use one :class:`Predictor`.
 
     Args:
         path: a video or sound file.
-        model: a loaded model, the folder or hub id of one, or the folder of a training run.
+        model: a loaded model, the folder, name or hub id of one, or the folder of a training run; None is the default.
         transcript: what is said in the clip, if known.
         top_p: nucleus mass of the sparse blocks, in (0, 1]; None leaves the model's own.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mesmer.cli.parser import Parser
-from mesmer.cli.predict import model_name
+from mesmer.cli.predict import MODEL_HELP, model_name
 from mesmer.errors import ConfigError
 
 HELP = "say who expresses what, when, in whole videos"
@@ -20,7 +20,7 @@ def add_arguments(parser: Parser, words: Sequence[str]) -> None:
     """Add the arguments of this command."""
     parser.add_argument("files", metavar="VIDEO", nargs="+", help="video or sound files, or folders of them")
     parser.add_argument("--out", metavar="DIR", default="analyzed", help="folder of the results, one folder for each file")
-    parser.add_argument("--model", metavar="RUN", help="run, model folder or hub id; else $MESMER_MODEL, else demo/run")
+    parser.add_argument("--model", metavar="RUN", help=MODEL_HELP)
     parser.add_argument("--transcript", metavar="FILE", help="what is said: .srt, .vtt or .txt; or a folder of such files")
     parser.add_argument(
         "--whisper", metavar="MODEL", help="else: model folder or name for faster-whisper, to write it down"
@@ -28,6 +28,7 @@ def add_arguments(parser: Parser, words: Sequence[str]) -> None:
     parser.add_argument("--language", metavar="CODE", help="language of the speech, for Whisper, such as en")
     parser.add_argument("--top-p", type=float, help="nucleus mass of the sparse blocks, in (0, 1]")
     parser.add_argument("--gaps", action="store_true", help="also say what faces express while nobody speaks")
+    parser.add_argument("--blur-faces", action="store_true", help="write no picture of a face that is not blurred")
     parser.add_argument("--again", action="store_true", help="analyse also what is done already")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
@@ -58,6 +59,7 @@ def run(arguments: Any) -> int:
             analyzer=analyzer,
             transcripts=transcripts,
             again=arguments.again,
+            blur_faces=arguments.blur_faces,
             progress=_progress(sys.stderr.isatty()),
         )
         for one in results:

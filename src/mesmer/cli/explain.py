@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mesmer.cli.parser import Parser
-from mesmer.cli.predict import model_name, read_transcript
+from mesmer.cli.predict import MODEL_HELP, model_name, read_transcript
 from mesmer.errors import ConfigError
 from mesmer.records import SPLITS
 
@@ -25,7 +25,7 @@ def add_arguments(parser: Parser, words: Sequence[str]) -> None:
     parser.add_argument("--grid", metavar="DATASET", help="draw the paper's figures from a prepared dataset instead")
     parser.add_argument("--check", metavar="DATASET", help="measure on a prepared dataset how far the marks can be trusted")
     parser.add_argument("--transcript", metavar="TEXT", help="what is said; or a file ending in .txt that holds it")
-    parser.add_argument("--model", metavar="RUN", help="run, model folder or hub id; else $MESMER_MODEL, else demo/run")
+    parser.add_argument("--model", metavar="RUN", help=MODEL_HELP)
     parser.add_argument("--runs", metavar="RUNS", help="with --check: further runs of other seeds, separated by commas")
     parser.add_argument("--top-p", type=float, help="nucleus mass of the sparse blocks, in (0, 1]")
     parser.add_argument(

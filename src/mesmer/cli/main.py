@@ -11,7 +11,8 @@ import sys
 from collections.abc import Sequence
 
 import mesmer
-from mesmer.cli import agree, analyze, audit, evaluate, experiment, explain, features, predict, prepare, sweep, train
+from mesmer.cli import agree, analyze, audit, evaluate, experiment, explain, features, models, predict, prepare
+from mesmer.cli import report, sweep, train
 from mesmer.cli.parser import Parser
 from mesmer.errors import ConfigError, MesmerError, suggest
 
@@ -26,7 +27,9 @@ COMMANDS = {
     "predict": predict,
     "analyze": analyze,
     "agree": agree,
+    "report": report,
     "explain": explain,
+    "models": models,
 }
 
 _HELP = "Which emotions are expressed in a video, from face, voice and words together."

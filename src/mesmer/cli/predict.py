@@ -17,7 +17,9 @@ HELP = "say which emotions are expressed in a clip"
 DESCRIPTION = "Say which emotions are expressed in a clip."
 
 DEMO_RUN = Path("demo") / "run"
-"""The model of `make demo`: used where no other is named."""
+"""The model of `make demo`: used where no other is named and no default model is installed."""
+
+MODEL_HELP = "run, model folder, name (see mesmer models) or hub id; else $MESMER_MODEL, else default"
 
 _LARGEST_TRANSCRIPT_BYTES = 1024 * 1024
 
@@ -26,7 +28,7 @@ def add_arguments(parser: Parser, words: Sequence[str]) -> None:
     """Add the arguments of this command."""
     parser.add_argument("clip", metavar="CLIP", help="video or sound file")
     parser.add_argument("--transcript", metavar="TEXT", help="what is said; or a file ending in .txt that holds it")
-    parser.add_argument("--model", metavar="RUN", help="run, model folder or hub id; else $MESMER_MODEL, else demo/run")
+    parser.add_argument("--model", metavar="RUN", help=MODEL_HELP)
     parser.add_argument("--top-p", type=float, help="nucleus mass of the sparse blocks, in (0, 1]")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
@@ -47,17 +49,21 @@ def run(arguments: Any) -> int:
 
 
 def model_name(named: str | None) -> str:
-    """Return the model to use.
+    """Return the model to use: the one named, else ``$MESMER_MODEL``, else the default, else the demo's.
 
     Raises:
-        ConfigError: none is named, and there is no run of the demo here.
+        ModelError: there is none of these.
     """
+    from mesmer.models.catalogue import DEFAULT, Catalogue
+
     name = named or os.environ.get("MESMER_MODEL")
     if name:
         return name
-    if DEMO_RUN.is_dir():
+    catalogue = Catalogue.here()
+    if DEFAULT not in catalogue and DEMO_RUN.is_dir():
         return str(DEMO_RUN)
-    raise ConfigError("no model is named", field="--model", remedy="name a run or a model folder, or run `make demo` first")
+    catalogue.folder(DEFAULT)  # says what to do where there is none
+    return DEFAULT
 
 
 def read_transcript(words: str | None) -> str | None:

@@ -29,7 +29,7 @@ class Explainer:
     """A model that says why, clip after clip.
 
     Args:
-        model: a loaded model, or the folder or hub id of one, or the folder of a training run.
+        model: a loaded model, or the folder, name or hub id of one, or the folder of a training run; None is the default.
         top_p: nucleus mass of the sparse blocks, in (0, 1]; None leaves the model's own.
         steps: how the shares of the time steps are computed, see :mod:`mesmer.explain.steps`.
 
@@ -39,7 +39,9 @@ class Explainer:
         DependencyError: the method needs a package that is not installed.
     """
 
-    def __init__(self, model: LoadedModel | str | Path, *, top_p: float | None = None, steps: str = "occlusion") -> None:
+    def __init__(
+        self, model: LoadedModel | str | Path | None = None, *, top_p: float | None = None, steps: str = "occlusion"
+    ) -> None:
         self._method = check_method(steps)
         self.loaded = model if isinstance(model, LoadedModel) else load_model(model_source(model))
         self._network = end_to_end(self.loaded.model)
@@ -127,7 +129,7 @@ class Explainer:
 def explain(
     path: str | Path,
     *,
-    model: LoadedModel | str | Path,
+    model: LoadedModel | str | Path | None = None,
     transcript: str | None = None,
     top_p: float | None = None,
     steps: str = "occlusion",
@@ -136,7 +138,7 @@ def explain(
 
     Args:
         path: a video or sound file.
-        model: a loaded model, the folder or hub id of one, or the folder of a training run.
+        model: a loaded model, the folder, name or hub id of one, or the folder of a training run; None is the default.
         transcript: what is said in the clip, if known.
         top_p: nucleus mass of the sparse blocks, in (0, 1]; None leaves the model's own.
         steps: how the shares of the time steps are computed: ``occlusion`` or ``integrated_gradients``.

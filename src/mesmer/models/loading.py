@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
@@ -21,6 +21,7 @@ from mesmer.config_dict import from_dict
 from mesmer.emotions import check_label_set
 from mesmer.errors import MesmerError, ModelError
 from mesmer.models.base import EmotionModel
+from mesmer.models.half import Precision, widened
 from mesmer.models.registry import build_model, reads_tokens
 from mesmer.models.saving import CONFIG_FILE, FORMAT, FORMAT_VERSION, HASHES_FILE, TOKENIZER_FILE, WEIGHTS_FILE
 from mesmer.models.size_check import check_sizes
@@ -37,7 +38,7 @@ REMEDY = "save the model again, or fetch it again"
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
-_FETCHED = ("*.json", "*.safetensors", "*.txt", "*.model")
+_FETCHED = ("*.json", "*.safetensors", "*.txt", "*.model", "*.md")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,15 +92,18 @@ def load_model(source: str | Path) -> LoadedModel:
     with _blamed_on(config_file):
         config = _read_config(config_file)
         settings, prepare = _settings(config)
+        precision = config.get("precision", "fp32")  # models saved before there was a choice have full precision
+        if precision not in get_args(Precision):
+            raise ModelError(f"{precision!r} is no precision of weights", field="precision")
         vocabulary_size, architecture = _text_facts(config) if reads_tokens(settings) else (None, None)
     with _blamed_on(folder / WEIGHTS_FILE):
         tensors = load_tensors(folder / WEIGHTS_FILE)
     with _blamed_on(config_file), torch.device("meta"):
         on_paper = build_model(settings, tokenizer_size=vocabulary_size, text_architecture=architecture)
-    _check_tensors(folder / WEIGHTS_FILE, tensors, on_paper.state_dict())
+    _check_tensors(folder / WEIGHTS_FILE, tensors, on_paper.state_dict(), halves=precision == "fp16")
     with torch.random.fork_rng(devices=[]):  # the fresh weights are overwritten; the caller's draws shall not notice
         model = build_model(settings, tokenizer_size=vocabulary_size, text_architecture=architecture)
-    model.load_state_dict(tensors)
+    model.load_state_dict(widened(tensors))
     with _blamed_on(config_file):
         model.thresholds = _mapping(config, "thresholds")
         if "calibration" in config:  # models saved before there was one are taken as they are
@@ -135,7 +139,11 @@ def _folder(source: str | Path) -> Path:
     if folder.exists():
         raise ModelError("this is a file; a saved model is a folder", file=folder, remedy="give the folder")
     if not isinstance(source, str) or not _HUB_ID.fullmatch(source):
-        raise ModelError("there is no such folder", file=folder, remedy="give a model's folder or a Hugging Face id")
+        raise ModelError(
+            "there is no such folder",
+            file=folder,
+            remedy="give a model's folder, a name that `mesmer models` lists, or a hub id",
+        )
     from huggingface_hub import snapshot_download
 
     try:
@@ -210,13 +218,15 @@ def _mapping(config: dict[str, Any], key: str) -> dict[str, Any]:
     return value
 
 
-def _check_tensors(file: Path, found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+def _check_tensors(file: Path, found: Mapping[str, Tensor], expected: Mapping[str, Tensor], *, halves: bool) -> None:
+    """Refuse tensors that are not the model's. With ``halves`` float16 may stand where it has float32."""
     for name in sorted(found.keys() ^ expected.keys()):
         message = "a weight is missing" if name in expected else "a weight that the model does not have"
         raise ModelError(message, file=file, field=name, remedy=REMEDY)
     for name, tensor in expected.items():
         here = found[name]
-        if here.shape != tensor.shape or here.dtype != tensor.dtype:
+        halved = halves and here.dtype == torch.float16 and tensor.dtype == torch.float32
+        if here.shape != tensor.shape or not (halved or here.dtype == tensor.dtype):
             message = f"{here.dtype} {tuple(here.shape)} where the model has {tensor.dtype} {tuple(tensor.shape)}"
             raise ModelError(message, file=file, field=name, remedy=REMEDY)
         if not bool(torch.isfinite(here).all()):

@@ -1,7 +1,8 @@
 """A saved model: one folder that holds all that prediction needs, and nothing that could run.
 
 ``config.json`` (what it is built from), ``model.safetensors`` (all weights, the text encoder's too), the tokenizer's files,
-and ``hashes.json`` (sha256 of each file, so that damage is found before anything is loaded).
+and ``hashes.json`` (sha256 of each file, so that damage is found before anything is loaded). A packed model
+(:mod:`mesmer.models.packing`) has its card, licences and provenance beside them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import mesmer
 from mesmer.config import PrepareSettings
 from mesmer.config_dict import to_dict
 from mesmer.errors import ModelError
-from mesmer.storage.atomic import atomic_folder, write_json
+from mesmer.models.half import Precision, halved
+from mesmer.storage.atomic import atomic_folder, write_json, write_text
 from mesmer.storage.hashes import sha256_file
 from mesmer.storage.replacing import replaced_folder
 from mesmer.storage.weights import save_tensors
@@ -44,6 +46,8 @@ def save_model(
     prepare: PrepareSettings,
     extra: Mapping[str, Any],
     resources: FeatureResources | None = None,
+    precision: Precision = "fp32",
+    documents: Mapping[str, str] | None = None,
 ) -> None:
     """Write the model as a folder, whole or not at all, in the place of an older saved model of that name.
 
@@ -53,6 +57,8 @@ def save_model(
         extra: anything else worth keeping with it, of plain JSON types: for people and reports, not used by the model.
         resources: what the hand-crafted features were made with that it was trained on; a model on features that is saved
             without cannot read raw clips.
+        precision: of matrices and kernels in the file (:mod:`mesmer.models.half`).
+        documents: file name -> text, kept beside the model and hashed with it.
 
     Raises:
         ModelError: a weight is not a finite number, or the tokenizer does not fit the model.
@@ -66,12 +72,14 @@ def save_model(
         raise ModelError(f"the tokenizer has {tokenizer.size} tokens, the model {model.text_encoder.vocabulary_size}")
     place = replaced_folder if (Path(folder) / HASHES_FILE).is_file() else atomic_folder
     with place(folder) as target:
-        write_json(target / CONFIG_FILE, _config(model, prepare=prepare, extra=extra))
-        save_tensors(target / WEIGHTS_FILE, tensors, {"format": FORMAT})
+        write_json(target / CONFIG_FILE, _config(model, prepare=prepare, extra=extra) | {"precision": precision})
+        save_tensors(target / WEIGHTS_FILE, halved(tensors) if precision == "fp16" else tensors, {"format": FORMAT})
         if model.text_encoder is not None:
             tokenizer.save(target)
         if resources is not None:
             resources.save(target)
+        for name, text in (documents or {}).items():
+            write_text(target / name, text)
         names = sorted(path.name for path in target.iterdir())
         write_json(target / HASHES_FILE, {name: sha256_file(target / name) for name in names})
 

@@ -111,7 +111,7 @@ def train_model(
     progress = begun or _fresh(settings, dataset, team)
     steps = _loader("train", settings, dataset, tokenizer, team)
 
-    origin = {"run": run.root.name, "data": dataset.fingerprint}
+    origin = {"run": run.root.name, "data": dataset.fingerprint, "trained_on": [dataset.facts.corpus]}
 
     def save_best() -> None:
         run.replace_model(

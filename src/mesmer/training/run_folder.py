@@ -7,14 +7,19 @@ epoch's weights, with tokenizer and thresholds) · ``state/`` (what a resumed ru
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mesmer.config import RunSettings
 from mesmer.errors import ConfigError, MesmerError, ModelError
+from mesmer.models.catalogue import DEFAULT, Catalogue
 from mesmer.storage.atomic import plain_error, remove_leftovers
 from mesmer.training.settings_file import first_difference, read_settings, write_settings
+
+MODEL_VARIABLE = "MESMER_MODEL"
+"""The environment variable that names the model to use where none is named."""
 
 
 class RunFolder:
@@ -120,18 +125,43 @@ class RunFolder:
             raise plain_error(error, self.root) from error
 
 
-def model_source(run_or_model: str | Path) -> str | Path:
-    """Return where the model of a run lies; anything that is no run (a model folder, a hub id) comes back as it is.
+def model_source(named: str | Path | None = None) -> str | Path:
+    """Return where a model lies.
+
+    Args:
+        named: a run, a model folder, the name of a model at hand (:mod:`mesmer.models.catalogue`) or a hub id, which comes
+            back as it is. ``default`` is the packaged model, whatever lies in this folder; any other folder here goes
+            before a model of its name. None is what ``$MESMER_MODEL`` names, else ``default``.
 
     Raises:
-        ModelError: it is a run that has not saved a model yet.
+        ModelError: it is a run that has not saved a model yet, or there is no default model.
     """
-    folder = RunFolder(run_or_model)
+    if named is None:
+        named = os.environ.get(MODEL_VARIABLE) or DEFAULT
+    if named == DEFAULT or (isinstance(named, str) and "/" not in named and not Path(named).exists()):
+        catalogue = Catalogue.here()
+        if named == DEFAULT or named in catalogue:
+            return catalogue.folder(str(named))
+    folder = RunFolder(named)
     if not folder.settings.is_file():
-        return run_or_model
+        return named
     saved = folder.saved_model()
     if saved is None:
         raise ModelError(
             "this run has not saved a model yet", file=folder.root, remedy="train it: mesmer train --resume ..."
         )
     return saved
+
+
+def model_folder(named: str | Path) -> Path:
+    """Return the folder of a model on this machine. Raises as :func:`model_source`.
+
+    Raises:
+        ModelError: there is none.
+    """
+    folder = Path(model_source(named))
+    if not folder.is_dir():
+        raise ModelError(
+            "there is no such model here", file=folder, remedy="name a run, a folder, or what `mesmer models` lists"
+        )
+    return folder
