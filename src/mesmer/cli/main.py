@@ -11,8 +11,7 @@ import sys
 from collections.abc import Sequence
 
 import mesmer
-from mesmer.cli import agree, analyze, audit, evaluate, experiment, explain, features, models, predict, prepare
-from mesmer.cli import report, sweep, train
+from mesmer.cli import agree, analyze, audit, evaluate, experiment, explain, features, models, predict, prepare, sweep, train
 from mesmer.cli.parser import Parser
 from mesmer.errors import ConfigError, MesmerError, suggest
 
@@ -27,7 +26,6 @@ COMMANDS = {
     "predict": predict,
     "analyze": analyze,
     "agree": agree,
-    "report": report,
     "explain": explain,
     "models": models,
 }
