@@ -278,6 +278,8 @@ class TrainSettings:
         warmup_share: share of all steps over which the rate rises from 0.
         schedule: ``constant`` or ``cosine`` after the warm-up.
         positive_weight: ``ratio`` (negatives / positives per emotion) or ``none``.
+        init_faces, init_voices, init_words: runs or models whose visual, acoustic or text branch the model starts with.
+        freeze_branches_epochs: in so many epochs, the first ones, only heads and fusion learn.
         branch_loss: weight of the mean of the single branches' own losses, added to the fused loss; 0 is the paper.
         augment_faces, augment_sound: mirror and shift faces; shift and mask spectrogram chunks, in training only.
         weight_decay: of Adam (decoupled).
@@ -301,6 +303,10 @@ class TrainSettings:
     warmup_share: float = 0.0
     schedule: Literal["constant", "cosine"] = "constant"
     positive_weight: Literal["ratio", "none"] = "ratio"
+    init_faces: str = ""
+    init_voices: str = ""
+    init_words: str = ""
+    freeze_branches_epochs: int = 0
     branch_loss: float = 0.0
     augment_faces: bool = False
     augment_sound: bool = False
@@ -323,6 +329,7 @@ class TrainSettings:
             "threads",
             "workers",
             "branch_loss",
+            "freeze_branches_epochs",
             "save_every_s",
             "save_every_steps",
         ):

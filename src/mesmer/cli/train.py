@@ -36,6 +36,8 @@ def add_arguments(parser: Parser, words: Sequence[str]) -> None:
     parser.add_argument("--config", type=str, help="YAML file of settings (see configs/)")
     parser.add_argument("--preset", type=str, help="paper or mesmer: what the file's settings stand on")
     parser.add_argument("--resume", action="store_true", help="go on with the run if it was begun")
+    help_of_branches = "start branches with those of other runs: faces=RUN voices=RUN words=RUN (or --train.init_faces RUN)"
+    parser.add_argument("--init-branches", metavar="PART=RUN", nargs="+", type=str, help=help_of_branches)
     parser.add_argument("--model", type=ModelSettings, default=base.model)
     parser.add_argument("--train", type=TrainSettings, default=base.train)
 
@@ -69,7 +71,20 @@ def settings_of(arguments: Any) -> RunSettings:
         ConfigError: a value is refused; names its option.
     """
     where = "command line"
+    train = arguments.train.as_dict() | _branches(arguments.init_branches or ())
     return RunSettings(
         model=from_dict(ModelSettings, arguments.model.as_dict(), file=where, path="model"),
-        train=from_dict(TrainSettings, arguments.train.as_dict(), file=where, path="train"),
+        train=from_dict(TrainSettings, train, file=where, path="train"),
     )
+
+
+def _branches(words: Sequence[str]) -> dict[str, str]:
+    """Return ``faces=RUN`` and its like as settings."""
+    settings = {}
+    for word in words:
+        part, equals, run = word.partition("=")
+        if part not in ("faces", "voices", "words") or not equals or not run:
+            problem = f"'{word}' is not of the form PART=RUN"
+            raise ConfigError(problem, field="--init-branches", remedy="such as faces=runs/faces")
+        settings[f"init_{part}"] = run
+    return settings

@@ -34,13 +34,24 @@ class _Heard:
 
 
 class SequenceBranch(nn.Module):
-    """The visual or the acoustic branch: a feature vector for each map, a Transformer over time, a linear head."""
+    """The visual or the acoustic branch: a feature vector for each map, a Transformer over time, a linear head.
+
+    Attributes:
+        held: all but the head stays as it is in training: no gradient, no dropout, batch norm by its running statistics.
+    """
 
     def __init__(self, *, convolution: ConvolutionBranch, sequence: SequenceEncoder, emotions: int) -> None:
         super().__init__()
         self.convolution = convolution
         self.sequence = sequence
         self.head = nn.Linear(sequence.dim, emotions)
+        self.held = False
+
+    def train(self, mode: bool = True) -> SequenceBranch:
+        super().train(mode)
+        self.convolution.train(mode and not self.held)
+        self.sequence.train(mode and not self.held)
+        return self
 
     def forward(self, maps: Tensor, counts: Tensor, present: Tensor, query: Tensor | None, *, traces: bool) -> _Heard:
         """Read the maps (n, C, H, W) of the utterances that are ``present``, bool (B,); the others' are not computed.
@@ -56,8 +67,10 @@ class SequenceBranch(nn.Module):
             nothing = stand_in(self.convolution)  # other processes of a training may have maps, and wait for this one
             zeros = zeros if nothing is None else zeros + nothing
             return _Heard(logits=zeros, multiply_adds=free, dense_multiply_adds=free)
-        out = self.convolution(maps, None if query is None else query[step_owners(counts)], traces=traces)
-        logits = self.head(self.sequence(out.features, counts))
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.held):
+            out = self.convolution(maps, None if query is None else query[step_owners(counts)], traces=traces)
+            state = self.sequence(out.features, counts)
+        logits = self.head(state)
         return _Heard(
             logits=torch.where(present[:, None], logits, torch.zeros_like(logits)),
             multiply_adds=sum_steps(out.multiply_adds, counts),
@@ -96,6 +109,11 @@ class EndToEndModel(EmotionModel):
         self.audio = _sequence_branch(settings, audio_trunk, (1, mel.num_bands, mel.chunk_frames))
         self.visual = _sequence_branch(settings, visual_trunk, (3, FACE_PX, FACE_PX), centre=FACE_CENTRE, scale=FACE_SCALE)
         self.fusion = WeightedFusion(modalities=len(MODALITIES), kind=settings.fusion)
+
+    def hold_branches(self, held: bool) -> None:
+        """Hold all but heads and fusion as they are in training, or let them learn again; ``train()`` afterwards."""
+        for branch in (self.text_encoder, self.audio, self.visual):
+            branch.held = held
 
     def forward(self, batch: Batch, *, traces: bool = False) -> ModelOutput:
         check_batch(batch, face_shape=self.visual.convolution.in_shape, chunk_shape=self.audio.convolution.in_shape)

@@ -30,6 +30,7 @@ class TextEncoder(nn.Module):
         vocabulary_size: token ids lie below it.
         max_tokens: sequences are at most so long.
         frozen: the weights stay as they are, and dropout stays off in training.
+        held: the same, for a while.
         architecture: what :func:`build_text_encoder` needs to build the same network without its weights; None where the
             settings say everything.
     """
@@ -40,6 +41,7 @@ class TextEncoder(nn.Module):
         self.vocabulary_size = vocabulary_size
         self.max_tokens = max_tokens
         self.frozen = frozen
+        self.held = False
 
     @property
     def architecture(self) -> dict[str, Any] | None:
@@ -60,7 +62,7 @@ class TextEncoder(nn.Module):
                 field="tokens",
                 remedy="use the tokenizer that was saved with the model",
             )
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not (self.frozen or self.held)):
             return self.encode(tokens, mask)
 
     def encode(self, tokens: Tensor, mask: Tensor) -> Tensor:
@@ -68,7 +70,7 @@ class TextEncoder(nn.Module):
         raise NotImplementedError
 
     def train(self, mode: bool = True) -> TextEncoder:
-        return super().train(mode and not self.frozen)
+        return super().train(mode and not (self.frozen or self.held))
 
     def freeze_if_asked(self) -> None:
         """Take the weights out of training where ``frozen``."""

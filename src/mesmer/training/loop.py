@@ -19,6 +19,7 @@ from mesmer.evaluation.predictions import answer_split
 from mesmer.evaluation.thresholds import decide
 from mesmer.models.base import EmotionModel
 from mesmer.records import Batch
+from mesmer.training.branches import hold_branches
 from mesmer.training.progress import Listener
 from mesmer.training.schedule import SavingTimes, rate_factor, warm_top_p
 from mesmer.training.state import Progress
@@ -87,6 +88,7 @@ def train(
 
     while not progress.finished:
         start, utterances_before = time.monotonic(), progress.epoch_utterances
+        hold_branches(model, progress.epoch < settings.freeze_branches_epochs)
         model.train()
         model.top_p = warm_top_p(progress.epoch, top_p=top_p, warm_epochs=model.settings.sparse.warm_epochs)
         facts: dict[str, Any] = {"epoch": progress.epoch + 1, "top_p": model.top_p}

@@ -23,6 +23,7 @@ from mesmer.models.registry import build_model, reads_tokens
 from mesmer.nn.batch_norm import share_statistics
 from mesmer.signals.text import NoTokens, TextTokenizer, load_tokenizer, train_tokenizer
 from mesmer.storage.atomic import write_json
+from mesmer.training.branches import open_branches, origin_of, take_over
 from mesmer.training.features import fit_features
 from mesmer.training.loop import train
 from mesmer.training.loss import positive_weights
@@ -99,8 +100,11 @@ def train_model(
     if settings.train.threads:
         torch.set_num_threads(settings.train.threads)
     torch.manual_seed(settings.train.seed)
-    tokenizer = _tokenizer(settings, dataset)
-    model = build_model(settings.model, tokenizer_size=tokenizer.size).to(team.device)
+    branches = open_branches(settings)
+    tokenizer = _tokenizer(settings, dataset) if "text" not in branches else branches["text"].tokenizer
+    model = build_model(settings.model, tokenizer_size=tokenizer.size)
+    take_over(model, branches, prepare=dataset.settings)
+    model = model.to(team.device)
     resources = fit_features(model, dataset)
     if team.size > 1:
         share_statistics(model)
@@ -113,10 +117,12 @@ def train_model(
 
     origin = {"run": run.root.name, "data": dataset.fingerprint, "trained_on": [dataset.facts.corpus]}
 
+    extra = {**origin, **origin_of(dataset.facts, branches)}
+
     def save_best() -> None:
         run.replace_model(
             lambda to: model.save_pretrained(
-                to, tokenizer=tokenizer, prepare=dataset.settings, extra=origin, resources=resources
+                to, tokenizer=tokenizer, prepare=dataset.settings, extra=extra, resources=resources
             )
         )
 

@@ -21,7 +21,7 @@ from mesmer.dataset.composite.casting import Cast, sizes_of
 from mesmer.dataset.composite.form import Form
 from mesmer.dataset.composite.independence import Independence, check_independence
 from mesmer.dataset.composite.making import Recipe, composite_pieces, stored_row, utterance_id
-from mesmer.dataset.composite.sources import NONE, PART_OF, read_sources
+from mesmer.dataset.composite.sources import NONE, PART_OF, SOURCE_OPTIONS, read_sources
 from mesmer.dataset.facts import FACTS_FILE
 from mesmer.dataset.plan import GROUP_ROWS, PACKAGES, Plan, PlannedRow
 from mesmer.dataset.prepare import PrepareReport, here, prepare_plan
@@ -158,7 +158,7 @@ class Composite:
     def _plan(self, out: Path, parts: str) -> Plan:
         rows = self._planned()
         options = {PART_OF[modality]: self._sources.fingerprints[modality] for modality in MODALITIES}
-        options |= {f"{PART_OF[modality]}_corpus": name for modality, name in self._sources.corpora.items()}
+        options |= {option: self._sources.corpora[modality] for option, modality in SOURCE_OPTIONS.items()}
         options |= {"size": str(len(rows)), "seed": str(self._seed), "parts_sha256": sha256_bytes(parts.encode())}
         options["rules"] = _VERSION
         corpus = Corpus(

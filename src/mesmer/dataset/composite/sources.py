@@ -27,6 +27,8 @@ UNINFORMATIVE: frozenset[str] = frozenset({"neutral", "calm", "none"})
 """Labels of the sources that count as none of the six."""
 PART_OF: Mapping[str, str] = {"text": "words", "audio": "voices", "visual": "faces"}
 """Modality -> the option that names its source."""
+SOURCE_OPTIONS: Mapping[str, str] = {f"{part}_corpus": modality for modality, part in PART_OF.items()}
+"""Option in the facts of a composite that names the corpus of a source -> modality."""
 
 
 @dataclass(frozen=True, kw_only=True)
