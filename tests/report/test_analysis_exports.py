@@ -201,7 +201,7 @@ def test_an_empty_analysis_is_written_in_all_forms(tmp_path: Path) -> None:
     empty = replace(analysis([]), people=[])
     write_analysis(empty, tmp_path / "empty")
     names = sorted(file.name for file in (tmp_path / "empty").iterdir())
-    assert names == ["analysis.json", "utterances.csv", "utterances.eaf", "utterances.srt", "utterances.vtt"]
+    assert names == ["analysis.json", "report.html", "utterances.csv", "utterances.eaf", "utterances.srt", "utterances.vtt"]
     assert len((tmp_path / "empty" / "utterances.csv").read_text().splitlines()) == 1
     assert (tmp_path / "empty" / "utterances.vtt").read_text() == "WEBVTT\n"
     pympi.Elan.Eaf(str(tmp_path / "empty" / "utterances.eaf"))

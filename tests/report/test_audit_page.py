@@ -238,8 +238,11 @@ def test_bars_are_as_long_as_their_numbers_and_stay_in_the_drawing() -> None:
 
 def test_colours_can_be_read_and_told_apart() -> None:
     page = audit_page(made_audit("x"))
-    text_on = re.findall(r"background: (#\w+); color: (#\w+)", page)
-    assert len(text_on) == 4  # the page and the three badges
+    named = dict(re.findall(r"--(\w+): (#\w+);", page))
+    assert "body { margin: 0; background: var(--ground); color: var(--ink);" in page
+    badges = re.findall(r"background: (#\w+); color: (#\w+)", page)
+    assert len(badges) == 3
+    text_on = [(named["ground"], named["ink"]), *badges]
     for ground, ink in [*text_on, ("#f6f6f6", "#4a4a4a"), ("#ffffff", "#4a4a4a"), ("#ffffff", "#00548a")]:
         assert ink in page
         assert _contrast(ground, ink) >= 4.5, (ground, ink)

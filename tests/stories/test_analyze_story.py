@@ -77,7 +77,7 @@ def test_folders_failures_and_resuming(
     results = [out / "a.mp4", out / "day 2" / "a.mp4"]
     for folder in results:
         assert {file.name for file in folder.iterdir()} == {
-            *("analysis.json", "faces"),
+            *("analysis.json", "faces", "report.html"),
             *(f"utterances.{ending}" for ending in ("csv", "srt", "vtt", "eaf")),
         }
         value = json.loads((folder / "analysis.json").read_text())

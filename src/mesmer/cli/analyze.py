@@ -28,6 +28,7 @@ def add_arguments(parser: Parser, words: Sequence[str]) -> None:
     parser.add_argument("--language", metavar="CODE", help="language of the speech, for Whisper, such as en")
     parser.add_argument("--top-p", type=float, help="nucleus mass of the sparse blocks, in (0, 1]")
     parser.add_argument("--gaps", action="store_true", help="also say what faces express while nobody speaks")
+    parser.add_argument("--blur-faces", action="store_true", help="write no picture of a face that is not blurred")
     parser.add_argument("--again", action="store_true", help="analyse also what is done already")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
@@ -58,6 +59,7 @@ def run(arguments: Any) -> int:
             analyzer=analyzer,
             transcripts=transcripts,
             again=arguments.again,
+            blur_faces=arguments.blur_faces,
             progress=_progress(sys.stderr.isatty()),
         )
         for one in results:

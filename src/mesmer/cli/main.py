@@ -11,7 +11,22 @@ import sys
 from collections.abc import Sequence
 
 import mesmer
-from mesmer.cli import agree, analyze, audit, evaluate, experiment, explain, features, models, predict, prepare, sweep, train
+from mesmer.cli import (
+    agree,
+    analyze,
+    audit,
+    evaluate,
+    experiment,
+    explain,
+    features,
+    finetune,
+    models,
+    predict,
+    prepare,
+    report,
+    sweep,
+    train,
+)
 from mesmer.cli.parser import Parser
 from mesmer.errors import ConfigError, MesmerError, suggest
 
@@ -20,12 +35,14 @@ COMMANDS = {
     "audit": audit,
     "features": features,
     "train": train,
+    "finetune": finetune,
     "evaluate": evaluate,
     "experiment": experiment,
     "sweep": sweep,
     "predict": predict,
     "analyze": analyze,
     "agree": agree,
+    "report": report,
     "explain": explain,
     "models": models,
 }

@@ -1,30 +1,33 @@
 """Many files to many results on disk: one folder for each, gone on with where it was stopped, failures listed.
 
-A folder holds ``analysis.json`` (written last: what has it is done), ``utterances.csv``, ``.srt``, ``.vtt``, ``.eaf`` and
-``faces/``; while a file is being analysed, ``utterances.jsonl`` holds what is known so far.
+A folder holds ``analysis.json`` (written last: what has it is done), ``utterances.csv``, ``.srt``, ``.vtt``, ``.eaf``,
+``report.html`` and ``faces/``; while a file is being analysed, ``utterances.jsonl`` holds what is known so far.
 """
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+import numpy as np
+from numpy.typing import NDArray
 
 from mesmer.analysis.analyze import Analyzer
-from mesmer.analysis.result import FORMAT, VERSION, Analysis
+from mesmer.analysis.result import FORMAT, VERSION, Analysis, AnalyzedPerson
 from mesmer.analysis.transcripts import ENDINGS, Transcript, read_transcript_file
 from mesmer.errors import ConfigError, MesmerError
 from mesmer.report.analysis_exports import csv_text, eaf_text, srt_text, vtt_text
+from mesmer.report.analysis_page import analysis_page
+from mesmer.report.face_pictures import MAX_FACES, blurred, png_bytes
 from mesmer.storage.atomic import plain_error, write_bytes, write_json, write_text
 from mesmer.storage.reading import read_json
 
 RESULT_FILE = "analysis.json"
 RUNNING_FILE = "utterances.jsonl"
+REPORT_FILE = "report.html"
 FACES_FOLDER = "faces"
 MEDIA_ENDINGS = (
     *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".flv"),
@@ -78,6 +81,7 @@ def analyze_files(
     analyzer: Analyzer,
     transcripts: Path | None = None,
     again: bool = False,
+    blur_faces: bool = False,
     progress: Callable[[Path, float, float], None] | None = None,
 ) -> Iterator[AnalyzedFile]:
     """Analyse files one after another, write their results, and yield what became of each.
@@ -90,6 +94,7 @@ def analyze_files(
         analyzer: the model and all else.
         transcripts: a file for the one file there is; or a folder with files of the same names, but .srt, .vtt or .txt.
         again: analyse also what is done.
+        blur_faces: write no picture of a face that is not blurred.
         progress: is told (file, seconds done, seconds in all).
 
     Raises:
@@ -100,37 +105,46 @@ def analyze_files(
     for path, folder in files:
         try:
             transcript = _transcript_for(path, transcripts)
-            if not again and _is_done(path, folder, analyzer, transcript):
+            if not again and _is_done(path, folder, analyzer, transcript, blur_faces):
                 yield AnalyzedFile(path=path, folder=folder)
                 continue
             tell = None if progress is None else lambda done, of, path=path: progress(path, done, of)
-            analysis = _analyze_into(path, folder, analyzer, transcript, tell)
+            analysis = _analyze_into(path, folder, analyzer, transcript, tell, blur_faces)
             yield AnalyzedFile(path=path, folder=folder, analysis=analysis)
         except MesmerError as error:
             yield AnalyzedFile(path=path, folder=folder, error=error)
 
 
-def write_analysis(analysis: Analysis, folder: str | Path) -> Analysis:
+def write_analysis(analysis: Analysis, folder: str | Path, *, blur_faces: bool = False) -> Analysis:
     """Write an analysis in all its forms into ``folder``; return it with the names of its pictures.
+
+    Args:
+        analysis: what to write.
+        folder: is made if it is not there.
+        blur_faces: blur the pictures of faces, in the files and in the page.
 
     Raises:
         MesmerError: the folder cannot be written.
     """
     folder = Path(folder)
-    people = []
+    people: list[AnalyzedPerson] = []
+    faces: dict[int, NDArray[np.uint8]] = {}
     for person in analysis.people:
         if person.thumbnail is not None:
-            picture = io.BytesIO()
-            Image.fromarray(person.thumbnail).save(picture, format="PNG")
+            face = blurred(person.thumbnail) if blur_faces else person.thumbnail
             name = f"{FACES_FOLDER}/person-{person.number}.png"
-            write_bytes(folder / name, picture.getvalue())
-            person = replace(person, thumbnail_file=name)
+            write_bytes(folder / name, png_bytes(face))
+            person = replace(person, thumbnail=face, thumbnail_file=name)
+            if len(faces) < MAX_FACES:
+                faces[person.number] = face
         people.append(person)
     analysis = replace(analysis, people=people)
     forms = {"csv": csv_text, "srt": srt_text, "vtt": vtt_text, "eaf": eaf_text}
     for ending, form in forms.items():
         write_text(folder / f"utterances.{ending}", form(analysis))
-    write_json(folder / RESULT_FILE, analysis.to_json())
+    value = {**analysis.to_json(), "faces_blurred": blur_faces}
+    write_text(folder / REPORT_FILE, analysis_page(value, faces=faces, blurred_before=blur_faces))
+    write_json(folder / RESULT_FILE, value)
     return analysis
 
 
@@ -140,11 +154,12 @@ def _analyze_into(
     analyzer: Analyzer,
     transcript: Transcript | None,
     progress: Callable[[float, float], None] | None,
+    blur_faces: bool,
 ) -> Analysis:
     running = analyzer.open(path, transcript=transcript, progress=progress)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for old in (folder / RESULT_FILE, *(folder / FACES_FOLDER).glob("person-*.png")):
+        for old in (folder / RESULT_FILE, folder / REPORT_FILE, *(folder / FACES_FOLDER).glob("person-*.png")):
             old.unlink(missing_ok=True)
         lines = (folder / RUNNING_FILE).open("w", encoding="utf-8")
     except OSError as error:
@@ -156,10 +171,10 @@ def _analyze_into(
                 lines.flush()
     except BaseException as error:
         if not isinstance(error, MesmerError):  # interrupted: what is known is kept
-            write_analysis(running.result(), folder)
+            write_analysis(running.result(), folder, blur_faces=blur_faces)
         (folder / RUNNING_FILE).unlink(missing_ok=True)
         raise
-    analysis = write_analysis(running.result(), folder)
+    analysis = write_analysis(running.result(), folder, blur_faces=blur_faces)
     (folder / RUNNING_FILE).unlink(missing_ok=True)
     return analysis
 
@@ -174,14 +189,16 @@ def _transcript_for(path: Path, transcripts: Path | None) -> Transcript | None:
     return None if file is None else read_transcript_file(file)
 
 
-def _is_done(path: Path, folder: Path, analyzer: Analyzer, transcript: Transcript | None) -> bool:
-    """Whether the whole result of this very file, made in the same way, is there."""
+def _is_done(path: Path, folder: Path, analyzer: Analyzer, transcript: Transcript | None, blur_faces: bool) -> bool:
+    """Whether the whole result of this very file, made in the same way, is there, and shows no more than is asked for."""
     file = folder / RESULT_FILE
     if not file.is_file() or not path.is_file():
         return False
     try:
         found: Any = read_json(file, max_bytes=MAX_RESULT_BYTES)
         if (found["format"], found["version"], found["complete"]) != (FORMAT, VERSION, True):
+            return False
+        if blur_faces and not found.get("faces_blurred", False):
             return False
         facts, source = path.stat(), found["source"]
         made = analyzer.made_by(transcript, has_audio=source["has_audio"])

@@ -5,14 +5,11 @@ Every text goes through the escaping of the template, and a policy in the page's
 
 from __future__ import annotations
 
-from functools import cache
-
-import jinja2
-
 from mesmer.dataset.audit_record import KINDS, SEVERITIES, Audit, Finding
 from mesmer.report import audit_grids
 from mesmer.report.audit_grids import Grid, shown
 from mesmer.report.audit_plots import BARS_FROM, BARS_WIDTH, WIDTH, audit_plots
+from mesmer.report.html_pages import page_template
 
 _RULES_SHOWN = 100
 _NAMES_SHOWN = 100
@@ -30,7 +27,7 @@ def audit_page(audit: Audit) -> str:
         "removed": audit_grids.removed_grid(audit, rules=_RULES_SHOWN),
         "made": _made_grid(audit),
     }
-    page = _template().render(
+    page = page_template("audit.html").render(
         title=f"Audit of {shown(audit.name)}",
         corpus=shown(audit.corpus),
         source=audit.source,
@@ -45,19 +42,6 @@ def audit_page(audit: Audit) -> str:
         drawing={"width": WIDTH, "bars_from": BARS_FROM, "bars_width": BARS_WIDTH},
     )
     return page.lstrip() + "\n"
-
-
-@cache
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("mesmer.report", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["shown"] = shown
-    return environment.get_template("audit.html")
 
 
 def _names(finding: Finding) -> list[str]:
