@@ -1,13 +1,13 @@
-"""Sharing sources out to workers, and what happens when one of them dies: the rules, whatever kind of workers they are."""
+"""Sharing work out to workers, and what happens when one of them dies: the rules, whatever work and workers they are."""
 
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
-from mesmer.dataset.pieces import PieceTask, Places, RowDone, Started
+from mesmer.dataset.pieces import Places, RowDone, Started, Task
 from mesmer.errors import MesmerError
 
 MAX_DEATHS = 2
@@ -15,8 +15,15 @@ MAX_DEATHS = 2
 
 
 @dataclass(frozen=True)
+class Brought:
+    """What came of a task, where it is more than files."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
 class Done:
-    """A worker has prepared its source."""
+    """A worker has done its task."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +41,14 @@ class Died:
     code: int | None
 
 
-Told = Started | RowDone | Done | Failed | Died
+Told = Started | RowDone | Brought | Done | Failed | Died
 
 
 class Worker(Protocol):
-    """Prepares one source at a time."""
+    """Does one task at a time."""
 
-    def start(self, task: PieceTask) -> None:
-        """Give it a source."""
+    def start(self, task: Task) -> None:
+        """Give it a task."""
 
     def stop(self) -> object:
         """End it, whatever it is at."""
@@ -59,18 +66,24 @@ class Crew(Protocol):
 
 @dataclass
 class _At:
-    """What a worker is at: its source, the utterances it goes through the file for, and how many are done."""
+    """What a worker is at: its task, the rows that it does in one go, and how many are done."""
 
-    task: PieceTask
+    task: Task
     places: Places = ()
     rows_done: int = 0
 
 
-def run_crew(tasks: Sequence[PieceTask], crew: Crew, done: Callable[[int], None], *, workers: int) -> None:
-    """Prepare the sources with so many workers; ``done`` is told of rows, in any order.
+def run_crew(tasks: Sequence[Task], crew: Crew, done: Callable[[int], None], *, workers: int) -> None:
+    """Do the tasks with so many workers; ``done`` is told of rows, in any order. As :func:`brought`."""
+    for _ in brought(tasks, crew, done, workers=workers):
+        pass
 
-    A source whose worker died is prepared again. Utterances at which two workers died are tried in halves, and one alone
-    at which two died is given up, and told as such.
+
+def brought(tasks: Sequence[Task], crew: Crew, done: Callable[[int], None], *, workers: int) -> Iterator[Any]:
+    """Do the tasks with so many workers, and yield what these bring, in any order; ``done`` is told of rows.
+
+    A task whose worker died is done again. Rows at which two workers died are tried in halves, and one alone at which two
+    died is given up, and told as such.
 
     Raises:
         MesmerError: a file cannot be written, or workers die before they start on anything.
@@ -88,26 +101,32 @@ def run_crew(tasks: Sequence[PieceTask], crew: Crew, done: Callable[[int], None]
                     hired[worker] = _At(pending.popleft())
                     worker.start(_task_of(hired[worker]))
             for worker, told in crew.heard(list(hired)):
+                if isinstance(told, Brought):
+                    yield told.value
+                    continue
                 again = _hear(hired, worker, told, deaths, done)
                 if again is not None:
                     pending.appendleft(again)
+            for worker in [worker for worker, at in hired.items() if at is None and not pending]:
+                del hired[worker]  # another one may wait for its place
+                worker.stop()
     finally:
         for worker in hired:
             worker.stop()
 
 
-def _task_of(at: _At | None) -> PieceTask:
+def _task_of(at: _At | None) -> Task:
     assert at is not None
     return at.task
 
 
 def _hear(
     hired: dict[Worker, _At | None], worker: Worker, told: Told, deaths: Counter[Places], done: Callable[[int], None]
-) -> PieceTask | None:
-    """Note what a worker said; return the source to prepare again, if it died at one."""
+) -> Task | None:
+    """Note what a worker said; return the task to do again, if it died at one."""
     at = hired[worker]
     if isinstance(told, Failed):
-        raise told.error or RuntimeError(f"a preparation process failed:\n{told.traceback}")
+        raise told.error or RuntimeError(f"a worker process failed:\n{told.traceback}")
     if isinstance(told, Died):
         del hired[worker]
         if at is None:  # it had nothing to do
@@ -127,7 +146,7 @@ def _hear(
     return None
 
 
-def _after_death(at: _At, code: int | None, deaths: Counter[Places]) -> PieceTask:
+def _after_death(at: _At, code: int | None, deaths: Counter[Places]) -> Task:
     """Return the task to try again after its worker died.
 
     Raises:
@@ -139,7 +158,7 @@ def _after_death(at: _At, code: int | None, deaths: Counter[Places]) -> PieceTas
     if not at.places:
         killed = code is not None and code < 0
         raise MesmerError(
-            f"preparation processes die before they begin (exit code {code})",
+            f"worker processes die before they begin (exit code {code})",
             remedy="free some memory or use fewer workers"
             if killed
             else "in a script of your own, call it below if __name__ == '__main__', or set workers=0",
@@ -149,5 +168,5 @@ def _after_death(at: _At, code: int | None, deaths: Counter[Places]) -> PieceTas
         halves = at.places[:middle], at.places[middle:]
         parted = [part for places in at.task.passes for part in (halves if places == at.places else (places,))]
         return replace(at.task, passes=tuple(parted))
-    given_up = {**at.task.given_up, at.places[0]: "the process that prepared it died, twice"}
+    given_up = {**at.task.given_up, at.places[0]: "the process that was at it died, twice"}
     return replace(at.task, given_up=given_up)

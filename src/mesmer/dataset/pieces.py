@@ -47,7 +47,22 @@ class Quarantined:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PieceTask:
+class Task:
+    """What a worker does at a time, whatever it is.
+
+    Attributes:
+        rows: what it consists of.
+        passes: places of the rows that are done in one go.
+        given_up: place of a row -> why it shall not be tried again.
+    """
+
+    rows: tuple[Any, ...]
+    passes: tuple[Places, ...]
+    given_up: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PieceTask(Task):
     """One source to be prepared.
 
     Attributes:
@@ -55,15 +70,12 @@ class PieceTask:
         rows: its utterances, all of one media file.
         plan_sha256: of the plan it belongs to.
         passes: places of the utterances that are prepared in one go, for each time the media file is gone through.
-        given_up: place of an utterance -> why it shall not be tried again.
     """
 
     path: Path
     rows: tuple[PlannedRow, ...]
     emotions: tuple[str, ...]
     plan_sha256: str
-    passes: tuple[Places, ...]
-    given_up: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -87,7 +87,7 @@ def prepare(
     if engine not in ("local", "ray"):
         raise ConfigError(f"there is no engine '{engine}'", field="engine", remedy="known: local, ray")
     if ray_address is not None and engine != "ray":
-        raise ConfigError("an address is for the engine ray", field="ray_address", remedy="leave it out, or use engine ray")
+        raise ConfigError("an address is for the engine ray", field="address", remedy="leave it out, or use engine ray")
     if engine == "ray":
         means = _on_ray(settings, parts, workers=workers, address=ray_address)
     else:
@@ -221,7 +221,8 @@ def _on_ray(settings: PrepareSettings, parts: MakeParts, *, workers: int, addres
     """Give what prepares media files on a Ray cluster."""
     from mesmer.dataset.ray_crew import RayCrew
 
-    with RayCrew(settings, parts, address=address) as crew:
+    make = functools.partial(media_pieces, settings, parts)
+    with RayCrew(make, seen=lambda task: find_piece(task) is not None, address=address) as crew:
         yield lambda tasks, done: run_crew(tasks, crew, done, workers=min(workers or crew.processors, len(tasks)))
 
 

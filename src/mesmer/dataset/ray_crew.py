@@ -1,23 +1,22 @@
-"""Workers on a Ray cluster: actors that prepare one source at a time. The only place that imports Ray."""
+"""Workers on a Ray cluster: actors that do one task at a time. The only place that imports Ray."""
 
 from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 
 import torch
 
-from mesmer.config import PrepareSettings
 from mesmer.dataset.crew import Died, Done, Failed, Told, Worker
-from mesmer.dataset.pieces import PieceTask, find_piece, make_piece
-from mesmer.dataset.workers import MakeParts
+from mesmer.dataset.pieces import Task
+from mesmer.dataset.workers import MakeWork
 from mesmer.errors import ConfigError, MesmerError
 
-_UNSHARED = "let OUT and the corpus lie on storage that every node of the cluster sees under the same path"
+_UNSHARED = "let the files and OUT lie on storage that every node of the cluster sees under the same path"
 
 
 def connect(address: str | None) -> tuple[Any, bool]:
@@ -44,7 +43,7 @@ def connect(address: str | None) -> tuple[Any, bool]:
     except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
         raise ConfigError(
             f"no Ray cluster answers at '{address}' ({error})",
-            field="ray_address",
+            field="address",
             remedy="start one (ray start --head), or leave the address out",
         ) from error
     return ray, True
@@ -54,17 +53,17 @@ class RayCrew:
     """Workers on a Ray cluster, one processor each; a context manager.
 
     Args:
-        settings: how media become clips.
-        parts: gives each worker its reader and its detector.
-        address: of the cluster (``auto``, ``ray://host:10001``); None starts one on this machine for this preparation.
+        make: gives each worker what does its tasks.
+        seen: whether this process sees what a task was to write.
+        address: of the cluster (``auto``, ``ray://host:10001``); None starts one on this machine for as long as it takes.
 
     Raises:
         ConfigError: Ray is not installed, or there is no cluster at the address.
     """
 
-    def __init__(self, settings: PrepareSettings, parts: MakeParts, *, address: str | None) -> None:
+    def __init__(self, make: MakeWork, *, seen: Callable[[Any], bool], address: str | None) -> None:
         self._ray, self._ours = connect(address)
-        self._settings, self._parts = settings, parts
+        self._make, self._seen = make, seen
         self._actor: Any = self._ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(_Actor)
 
     def __enter__(self) -> Self:
@@ -81,7 +80,7 @@ class RayCrew:
 
     def hire(self) -> RayWorker:
         """Start an actor, wherever the cluster has a processor."""
-        return RayWorker(self._ray, self._actor.remote(self._settings, self._parts))
+        return RayWorker(self._ray, self._actor.remote(self._make), self._seen)
 
     def heard(self, workers: Sequence[Worker]) -> list[tuple[Worker, Told]]:
         """Wait until workers say something; return who said what."""
@@ -91,17 +90,17 @@ class RayCrew:
 
 
 class RayWorker:
-    """One actor, as the driver sees it; ``says`` is the stream of what it says about the source it is at."""
+    """One actor, as the driver sees it; ``says`` is the stream of what it says about the task it is at."""
 
-    def __init__(self, ray: Any, actor: Any) -> None:
-        self._ray, self._actor = ray, actor
-        self._task: PieceTask | None = None
+    def __init__(self, ray: Any, actor: Any, seen: Callable[[Any], bool]) -> None:
+        self._ray, self._actor, self._seen = ray, actor, seen
+        self._task: Task | None = None
         self.says: Any = None
 
-    def start(self, task: PieceTask) -> None:
-        """Give it a source to prepare."""
+    def start(self, task: Task) -> None:
+        """Give it a task."""
         self._task = task
-        self.says = self._actor.prepare.remote(task)
+        self.says = self._actor.work.remote(task)
 
     def hear(self) -> Told:
         """Take one message."""
@@ -111,11 +110,8 @@ class RayWorker:
             return Died(None)
         if isinstance(told, Done):
             self.says = None
-            if self._task is not None and find_piece(self._task) is None:
-                error = MesmerError(
-                    "a worker has written a file that is not seen here", file=self._task.path, remedy=_UNSHARED
-                )
-                return Failed(error, "")
+            if self._task is not None and not self._seen(self._task):
+                return Failed(MesmerError("a worker has written a file that is not seen here", remedy=_UNSHARED), "")
         return told
 
     def stop(self) -> None:
@@ -124,18 +120,20 @@ class RayWorker:
 
 
 class _Actor:
-    """Prepares sources; what runs on the cluster."""
+    """Does tasks; what runs on the cluster."""
 
-    def __init__(self, settings: PrepareSettings, parts: MakeParts) -> None:
+    def __init__(self, make: MakeWork) -> None:
         torch.set_num_threads(1)
-        self._settings = settings
         self._open = ExitStack()
-        self._reader, self._detector = self._open.enter_context(parts(settings))
+        self._make = make
+        self._made: Any = None
 
-    def prepare(self, task: PieceTask) -> Iterator[Told]:
-        """Prepare a source, telling how far it is."""
+    def work(self, task: Task) -> Iterator[Told]:
+        """Do a task, telling how far it is."""
         try:
-            yield from make_piece(task, reader=self._reader, detector=self._detector, settings=self._settings)
+            if self._made is None:  # an error of this is told, where one at the birth of an actor is only its death
+                self._made = self._open.enter_context(self._make())
+            yield from self._made(task)
             yield Done()
         except MesmerError as error:
             yield Failed(error, "")

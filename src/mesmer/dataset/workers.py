@@ -1,4 +1,4 @@
-"""Processes that prepare sources. Each owns one reader and one detector; one that dies costs the source it was at, no more.
+"""Processes that do tasks, such as preparing sources. One that dies costs the task it was at, no more.
 
 Workers are started afresh (``spawn``) and hold only their own end of one pipe: when the parent is killed the pipe closes
 and they end by themselves.
@@ -21,7 +21,7 @@ import torch
 
 from mesmer.config import PrepareSettings
 from mesmer.dataset.crew import Died, Done, Failed, Told, Worker
-from mesmer.dataset.pieces import PieceTask, RowDone, Started, make_piece
+from mesmer.dataset.pieces import PieceTask, RowDone, Started, Task, make_piece
 from mesmer.errors import MesmerError
 from mesmer.media.reader import MediaReader
 from mesmer.signals.mtcnn import FaceDetector
@@ -32,6 +32,9 @@ MakeParts = Callable[[PrepareSettings], AbstractContextManager[tuple[MediaReader
 
 MakePieces = Callable[[], AbstractContextManager[Callable[[PieceTask], Iterator[Started | RowDone]]]]
 """Gives what prepares a source and tells how far it is; it goes to other processes: made of module functions."""
+
+MakeWork = Callable[[], AbstractContextManager[Callable[[Any], Iterator[Any]]]]
+"""The same for any kind of task: what it gives takes a task and yields what :mod:`mesmer.dataset.crew` understands."""
 
 
 @contextlib.contextmanager
@@ -71,10 +74,10 @@ class LocalCrew:
     """Worker processes on this machine.
 
     Args:
-        make: gives each process what prepares its sources.
+        make: gives each process what does its tasks.
     """
 
-    def __init__(self, make: MakePieces) -> None:
+    def __init__(self, make: MakeWork) -> None:
         self._make = make
 
     def hire(self) -> LocalWorker:
@@ -90,7 +93,7 @@ class LocalCrew:
 class LocalWorker:
     """One process, as the parent sees it."""
 
-    def __init__(self, make: MakePieces) -> None:
+    def __init__(self, make: MakeWork) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self._busy = False
@@ -98,8 +101,8 @@ class LocalWorker:
         self._process.start()
         theirs.close()  # or the pipe would stay open when the worker dies
 
-    def start(self, task: PieceTask) -> None:
-        """Give it a source to prepare."""
+    def start(self, task: Task) -> None:
+        """Give it a task."""
         self._busy = True
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it is dead: hearing it tells
             self.pipe.send(task)
@@ -130,8 +133,8 @@ class LocalWorker:
         return code
 
 
-def _serve(pipe: Connection, make: MakePieces) -> None:
-    """Prepare sources until the pipe closes; what a worker process runs."""
+def _serve(pipe: Connection, make: MakeWork) -> None:
+    """Do tasks until the pipe closes; what a worker process runs."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the parent, which closes the pipe
     torch.set_num_threads(1)
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the parent is gone
