@@ -224,6 +224,8 @@ class ModelSettings:
         modality_dropout: probability that a present modality is hidden from one utterance in training; at least one
             modality always stays.
         modalities: letters of the modalities that the model is given, in training and ever after; it never sees the others.
+        exclusive: every utterance expresses exactly one of the emotions, and probabilities share out 1 between them. Set by
+            ``train.loss: choice``; a model that was trained otherwise must not be read so.
         features: hand-crafted features that the model reads; None for end-to-end models, which read the media.
         baseline: sizes that only the models on hand-crafted features have.
     """
@@ -241,6 +243,7 @@ class ModelSettings:
     fusion: Literal["positive", "free"] = "positive"
     modality_dropout: float = 0.15
     modalities: str = "TAV"
+    exclusive: bool = False
     text: TextSettings = field(default_factory=TextSettings)
     mel: MelSettings = field(default_factory=MelSettings)
     sparse: SparseSettings = field(default_factory=SparseSettings)
@@ -277,11 +280,19 @@ class TrainSettings:
         gradient_clip: largest gradient norm; 0 does not clip.
         warmup_share: share of all steps over which the rate rises from 0.
         schedule: ``constant`` or ``cosine`` after the warm-up.
-        positive_weight: ``ratio`` (negatives / positives per emotion) or ``none``.
+        loss: ``binary`` (a yes-or-no question per emotion, section 5.3) or ``choice`` (one of all emotions: softmax and
+            cross-entropy; every utterance must carry exactly one).
+        label_smoothing: share of the target that ``choice`` spreads evenly over all emotions.
+        positive_weight: ``ratio`` (negatives / positives per emotion; with ``choice`` every emotion weighs alike in all) or
+            ``none``.
         init_faces, init_voices, init_words: runs or models whose visual, acoustic or text branch the model starts with.
         freeze_branches_epochs: in so many epochs, the first ones, only heads and fusion learn.
         branch_loss: weight of the mean of the single branches' own losses, added to the fused loss; 0 is the paper.
         augment_faces, augment_sound: mirror and shift faces; shift and mask spectrogram chunks, in training only.
+        average_weights: decay of the running average of the weights, which is what is validated and saved; 0 takes the
+            weights as they are.
+        length_window: sentences of like length are brought together among so many steps, so that little is padded; 0 draws
+            every step at random.
         weight_decay: of Adam (decoupled).
         seed: of everything random.
         threads: CPU threads of torch; 0 leaves torch's own choice.
@@ -302,6 +313,8 @@ class TrainSettings:
     gradient_clip: float = 1.0
     warmup_share: float = 0.0
     schedule: Literal["constant", "cosine"] = "constant"
+    loss: Literal["binary", "choice"] = "binary"
+    label_smoothing: float = 0.0
     positive_weight: Literal["ratio", "none"] = "ratio"
     init_faces: str = ""
     init_voices: str = ""
@@ -310,6 +323,8 @@ class TrainSettings:
     branch_loss: float = 0.0
     augment_faces: bool = False
     augment_sound: bool = False
+    average_weights: float = 0.0
+    length_window: int = 0
     weight_decay: float = 0.0
     seed: int = 0
     threads: int = 0
@@ -330,12 +345,17 @@ class TrainSettings:
             "workers",
             "branch_loss",
             "freeze_branches_epochs",
+            "length_window",
             "save_every_s",
             "save_every_steps",
         ):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} is negative", field=name)
         _between(self, 0.0, 1.0, "warmup_share")
+        _between(self, 0.0, 0.9, "label_smoothing")
+        _between(self, 0.0, 0.99999, "average_weights")
+        if self.label_smoothing and self.loss != "choice":
+            raise ConfigError("only choice smooths labels", field="label_smoothing", remedy="set loss: choice, or 0 here")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -344,6 +364,12 @@ class RunSettings:
 
     model: ModelSettings = field(default_factory=ModelSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
+
+    def __post_init__(self) -> None:
+        if self.train.loss == "choice":
+            object.__setattr__(self, "model", replace(self.model, exclusive=True))
+        elif self.model.exclusive:
+            raise ConfigError("the emotions exclude each other", field="model.exclusive", remedy="set train.loss: choice")
 
     @property
     def deciding(self) -> RunSettings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,27 @@ def tokenizer(dataset: PreparedDataset) -> TextTokenizer:
 def loader(split: PreparedSplit, tokenizer: TextTokenizer, **changes: Any) -> BatchLoader:
     options = {"tokenizer": tokenizer, "mel": MEL, "max_tokens": 20, "batch_size": 4, "shuffle": True, "seed": 5}
     return BatchLoader(split, **(options | changes))
+
+
+def test_sentences_of_like_length_come_together_and_each_comes_once(
+    dataset: PreparedDataset, tokenizer: TextTokenizer
+) -> None:
+    split = dataset.split("train")
+    lengths = {name: len(text) for name, text in zip(split.ids, split.texts, strict=True)}
+    for window in (1, 2, 10):
+        made = loader(split, tokenizer, length_window=window, batch_size=3)
+        steps = [batch.ids for batch in made.epoch(1)]
+        assert sorted(name for ids in steps for name in ids) == sorted(split.ids)
+        assert [batch.ids for batch in made.epoch(1, first=2)] == steps[2:]
+        assert len(steps) == len(made)
+        for ids in steps:
+            assert [lengths[name] for name in ids] == sorted(lengths[name] for name in ids)
+        assert [batch.ids for batch in made.epoch(2)] != steps
+    whole = loader(split, tokenizer, length_window=10, batch_size=3)  # one window: sorted steps, in any order
+    bounds = sorted((min(lengths[n] for n in b.ids), max(lengths[n] for n in b.ids)) for b in whole.epoch(0))
+    assert all(one[1] <= other[0] for one, other in pairwise(bounds))
+    still = loader(split, tokenizer, length_window=4, shuffle=False)
+    assert [name for batch in still.epoch(0) for name in batch.ids] == list(split.ids)
 
 
 def same_batch(one: Batch, other: Batch) -> bool:

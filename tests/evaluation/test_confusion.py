@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, f1_score
 
 from mesmer.evaluation.answers import Answer, Truth
-from mesmer.evaluation.confusion import confusion, one_answer
+from mesmer.evaluation.bootstrap import clusters_of, draw, percentiles
+from mesmer.evaluation.confusion import confusion, one_answer, resample_one_answers
+from mesmer.evaluation.table import Resampling, make_table
+from mesmer.evaluation.trivial import prior_of
 
 
 def made(labels: np.ndarray, probabilities: np.ndarray) -> tuple[Truth, Answer]:
@@ -43,6 +47,32 @@ def test_one_answers_are_those_of_scikit_learn() -> None:
             counts = confusion(truth, answer).counts
             assert np.array_equal(counts[:, :-1], confusion_matrix(expressed, said, labels=labels))
             assert not counts[:, -1].any()
+
+
+def test_intervals_of_the_one_answer_are_those_of_repeated_rows() -> None:
+    rng = np.random.default_rng(5)
+    expressed, speakers = rng.integers(0, 3, 40), [f"s{n % 7}" if n % 5 else None for n in range(40)]
+    probabilities = rng.random((40, 3)) + 0.8 * np.eye(3)[expressed]
+    truth, answer = made(np.eye(3)[expressed], probabilities / probabilities.max())
+    clusters = clusters_of(speakers)
+    draws = draw(clusters.count, resamples=60, seed=2)
+    found = resample_one_answers(truth, answer, clusters, draws)
+    said = probabilities.argmax(1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for r, times in enumerate(draws):
+            rows = np.concatenate([np.repeat(np.flatnonzero(clusters.of == c), int(n)) for c, n in enumerate(times)])
+            assert found["accuracy"][r] == pytest.approx(accuracy_score(expressed[rows], said[rows]))
+            assert found["balanced_accuracy"][r] == pytest.approx(balanced_accuracy_score(expressed[rows], said[rows]))
+            macro = f1_score(expressed[rows], said[rows], average="macro", labels=range(3), zero_division=0)
+            assert found["macro_f1"][r] == pytest.approx(macro)
+    truth = replace(truth, speakers=tuple(speakers))
+    prior = prior_of(truth.labels, truth.emotions, source="test")
+    row = make_table(
+        name="test", truth=truth, answers=[answer], prior=prior, resampling=Resampling(resamples=60, seed=2)
+    ).rows[0]
+    assert row.one_answer_intervals == {name: percentiles(values) for name, values in found.items()}
+    assert row.to_json()["one_answer_intervals"]["accuracy"] == list(percentiles(found["accuracy"]))
 
 
 def test_a_tie_at_the_top_is_no_answer() -> None:

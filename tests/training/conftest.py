@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -86,3 +89,27 @@ def toy_train() -> ToyBatches:
 @pytest.fixture
 def toy_valid() -> ToyBatches:
     return ToyBatches(size=24, batch_size=8, seed=2)
+
+
+@pytest.fixture(scope="session")
+def road(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prepared dataset of one label each, whose words tell it."""
+    sys.path.insert(0, str(Path(__file__).parents[1] / "dataset"))
+    from made_parts import made_corpus, made_parts
+
+    from mesmer.config import PrepareSettings
+    from mesmer.dataset.prepare import prepare
+
+    folder = tmp_path_factory.mktemp("choice")
+    names = ("anger", "fear", "joy")
+    made: list[dict[str, Any]] = [
+        {"split": split, "seconds": 0.3, "labels": {names[n % 3]: 1.0}, "text": f"so much {names[n % 3]} here {n}"}
+        for split, size in (("train", 24), ("valid", 9), ("test", 9))
+        for n in range(size)
+    ]
+    corpus = made_corpus(folder / "raw", made, emotions=names)
+    prepare(corpus, folder / "out", settings=PrepareSettings(), workers=0, parts=made_parts)
+    made[3]["labels"] = {"anger": 1.0, "joy": 0.2}
+    corpus = made_corpus(folder / "odd", made, emotions=names)
+    prepare(corpus, folder / "both", settings=PrepareSettings(), workers=0, parts=made_parts)
+    return folder

@@ -153,7 +153,7 @@ class Predictor:
             decisions=sorted(decided, key=lambda name: -probabilities[name]),
             modalities_used=used,
             modality_shares={name: _named(emotions, shares[i]) for i, name in enumerate(MODALITIES) if name in used},
-            offsets={name: calibration[name].offset for name in emotions},
+            offsets=_named(emotions, self._model.offsets(output.logits)[0]),
             unsure=[name for name, too_near in zip(emotions, near, strict=True) if too_near],
             warnings=[*absent, *clip.warnings],
             cost={

@@ -8,6 +8,7 @@ from itertools import islice
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from mesmer.config import MelSettings
 from mesmer.dataset.augment import augment_faces, mask_chunks, shift_sound, utterance_generator
@@ -48,6 +49,8 @@ class BatchLoader:
         batch_size: utterances in a batch, or in a step of all parts and processes together.
         shuffle: draw a new order for every epoch; else the split's own.
         seed: of order and augmentation.
+        length_window: shuffled sentences of like length are brought together among so many steps; 0 leaves every step as
+            it was drawn.
         augment_faces, augment_sound: change training clips a little (:mod:`mesmer.dataset.augment`).
         workers: processes that read ahead; 0 reads here. They start with the first epoch, stay for the next ones, and need
             what every program needs that starts processes: a main module that can be imported.
@@ -68,6 +71,7 @@ class BatchLoader:
         batch_size: int,
         shuffle: bool,
         seed: int,
+        length_window: int = 0,
         augment_faces: bool = False,
         augment_sound: bool = False,
         workers: int = 0,
@@ -80,6 +84,8 @@ class BatchLoader:
         if workers < 0:
             raise ConfigError(f"workers is {workers}", field="workers", remedy="use 0 or more")
         self._rows, self._batch_size, self._shuffle, self._seed = len(split), batch_size, shuffle, seed
+        self._lengths = np.array([len(text) for text in split.texts]) if length_window and shuffle else None
+        self._length_window = length_window
         self._parts, self._share, self._shares = parts, share, shares
         self._reader = _PieceReader(
             split=split,
@@ -120,10 +126,7 @@ class BatchLoader:
             DataError: a shard is damaged; names it.
             MesmerError: a process that reads ahead died.
         """
-        order = np.arange(self._rows)
-        if self._shuffle:
-            order = np.random.default_rng([self._seed, number]).permutation(self._rows)
-        steps = [order[cut : cut + self._batch_size] for cut in range(0, self._rows, self._batch_size)][first:]
+        steps = self._drawn(number)[first:]
         self._pieces.now = [
             _Piece(number, tuple(np.array_split(part, self._shares)[self._share].tolist()))
             for step in steps
@@ -132,6 +135,19 @@ class BatchLoader:
         batches = self._read()
         for step in steps:
             yield Step(parts=tuple(islice(batches, self._parts)), utterances=len(step))
+
+    def _drawn(self, number: int) -> list[NDArray[np.int64]]:
+        """Return the rows of every step of an epoch."""
+        if not self._shuffle:
+            return _cut(np.arange(self._rows), self._batch_size)
+        generator = np.random.default_rng([self._seed, number])
+        order = generator.permutation(self._rows)
+        if self._lengths is None:
+            return _cut(order, self._batch_size)
+        steps = []
+        for rows in _cut(order, self._batch_size * self._length_window):
+            steps += _cut(rows[np.argsort(self._lengths[rows], kind="stable")], self._batch_size)
+        return [steps[place] for place in generator.permutation(len(steps))]  # short and long ones must not take turns
 
     def _read(self) -> Iterator[Batch | None]:
         try:
@@ -145,6 +161,10 @@ class BatchLoader:
             raise MesmerError(
                 "a process that reads batches ahead died", field="workers", remedy="free some memory or set workers: 0"
             ) from error
+
+
+def _cut(rows: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
 class _Pieces(torch.utils.data.Sampler[_Piece]):

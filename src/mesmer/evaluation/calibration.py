@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize
-from scipy.special import expit, logit
+from scipy.optimize import minimize, minimize_scalar
+from scipy.special import expit, logit, logsumexp
 
 from mesmer.errors import DataError
 from mesmer.evaluation.abstention import choose_margins
@@ -59,6 +59,37 @@ def fit_calibration(truth: ArrayLike, logits: ArrayLike) -> Calibration:
     return Calibration(temperature=1 / slope, offset=offset)
 
 
+def fit_shared_temperature(truth: ArrayLike, logits: ArrayLike) -> Calibration:
+    """Return the one temperature under which the labels of emotions that exclude each other are most likely (Guo et al.,
+    2017): the softmax keeps its order, so the one answer stays.
+
+    The targets are smoothed as Platt's are: (N + 1) / (N + L) for what is expressed, 1 / (N + L) for each other emotion.
+
+    Args:
+        truth: bool (N, L), one in each row.
+        logits: float (N, L).
+
+    Raises:
+        DataError: the shapes do not meet, there is nothing to fit, or a logit is not finite.
+    """
+    true, scores = np.asarray(truth, dtype=bool), np.asarray(logits, dtype=np.float64)
+    if true.shape != scores.shape or true.ndim != 2 or not true.size or (true.sum(axis=1) != 1).any():
+        raise DataError(f"{true.shape} labels of one emotion each and {scores.shape} logits do not meet", field="logits")
+    if not np.isfinite(scores).all():
+        raise DataError("a logit is not a finite number", field="logits")
+    size, emotions = true.shape
+    target = np.where(true, size + 1, 1) / (size + emotions)
+
+    def loss(slope: float) -> float:
+        return float(np.mean(logsumexp(slope * scores, axis=1) - slope * (target * scores).sum(axis=1)))
+
+    # Convex in the slope: one minimum, or an end of the interval.
+    found = minimize_scalar(
+        loss, bounds=(1 / MOST_TEMPERATURE, MOST_TEMPERATURE), method="bounded", options={"xatol": 1e-6}
+    )
+    return Calibration(temperature=1 / float(found.x))
+
+
 def settle_decisions(model: EmotionModel, validation: SplitAnswers) -> NDArray[np.float64]:
     """Fit calibration, thresholds and margins on the validation split, and set them in ``model``.
 
@@ -75,7 +106,10 @@ def settle_decisions(model: EmotionModel, validation: SplitAnswers) -> NDArray[n
     emotions = model.settings.emotions
     subset = next(iter(validation.logits))
     truth, logits, read = positives(validation.labels), validation.logits[subset], validation.read[subset]
-    if read.any():  # an utterance with nothing to read has no logit to learn from
+    if model.settings.exclusive and read.any():
+        shared = fit_shared_temperature(truth[read], logits[read])
+        model.calibration = dict.fromkeys(emotions, shared)
+    elif read.any():  # an utterance with nothing to read has no logit to learn from
         fitted = [fit_calibration(truth[read, i], logits[read, i]) for i in range(len(emotions))]
         model.calibration = dict(zip(emotions, fitted, strict=True))
     model.thresholds = thresholds_of(model, validation, subset)
@@ -87,8 +121,12 @@ def settle_decisions(model: EmotionModel, validation: SplitAnswers) -> NDArray[n
 def thresholds_of(model: EmotionModel, validation: SplitAnswers, subset: str) -> dict[str, float]:
     """Return the thresholds of highest F1 for one subset's calibrated probabilities; changes nothing.
 
-    They are chosen among the uncalibrated ones and calibrated themselves, so that no calibration moves a decision.
+    They are chosen among the uncalibrated ones and calibrated themselves, so that no calibration moves a decision. Where
+    the emotions exclude each other they are chosen among the calibrated ones.
     """
+    if model.settings.exclusive:
+        said = model.probabilities(torch.from_numpy(validation.logits[subset])).numpy() * validation.read[subset][:, None]
+        return choose_thresholds(validation.labels, said, model.settings.emotions)
     raw = expit(validation.logits[subset]) * validation.read[subset][:, None]
     chosen = choose_thresholds(validation.labels, raw, model.settings.emotions)
     return {name: calibrated(threshold, model.calibration[name]) for name, threshold in chosen.items()}

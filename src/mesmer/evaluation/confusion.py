@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesmer.evaluation.answers import Answer, Truth
+from mesmer.evaluation.bootstrap import Clusters
 from mesmer.evaluation.metrics import share
 
 NO_ANSWER = "no answer"
@@ -24,7 +25,7 @@ class OneAnswer:
 
     Attributes:
         accuracy: share of utterances answered right.
-        balanced_accuracy: mean recall over the emotions that occur.
+        balanced_accuracy: mean recall over the emotions that occur: the unweighted average recall (UAR).
         macro_f1: mean over all emotions of the F1 of the one answer; 0 for an emotion neither expressed nor answered.
     """
 
@@ -100,12 +101,38 @@ def one_answers(probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
 
 def one_answer(truth: Truth, answer: Answer) -> OneAnswer | None:
     """Return the metrics of the one answer; None where the truth is not single-label."""
-    if not truth.single_label:
-        return None
-    counts = confusion(truth, answer).counts
-    right, expressed, said = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)[:-1]
-    return OneAnswer(
-        accuracy=float(right.sum() / expressed.sum()),
-        balanced_accuracy=float(share(right, expressed).sum() / (expressed > 0).sum()),
-        macro_f1=float(share(2 * right, expressed + said).mean()),
-    )
+    return score_one_answers(truth.labels, answer.probabilities) if truth.single_label else None
+
+
+def score_one_answers(labels: NDArray[np.bool_], probabilities: NDArray[np.float64]) -> OneAnswer:
+    """Return the metrics of the one answer to labels (N, L) of one emotion each."""
+    values = _scores(_counts(labels, probabilities, np.zeros(len(labels), dtype=np.int64), 1))
+    return OneAnswer(**{name: float(each[0]) for name, each in values.items()})
+
+
+def resample_one_answers(
+    truth: Truth, answer: Answer, clusters: Clusters, draws: NDArray[np.float64]
+) -> dict[str, NDArray[np.float64]]:
+    """Return metric of the one answer -> (R,), with whole clusters drawn as often as ``draws`` (R, C) says."""
+    of_cluster = _counts(truth.labels, answer.probabilities, clusters.of, clusters.count)
+    drawn = draws @ of_cluster.reshape(clusters.count, -1)
+    return _scores(drawn.reshape(len(draws), *of_cluster.shape[1:]))
+
+
+def _counts(
+    labels: NDArray[np.bool_], probabilities: NDArray[np.float64], cluster_of: NDArray[np.int64], clusters: int
+) -> NDArray[np.float64]:
+    """Return expressed emotion by answer in each cluster, (C, L, L + 1); the last answer is none."""
+    size = labels.shape[1]
+    cell = (cluster_of * size + labels.argmax(axis=1)) * (size + 1) + one_answers(probabilities)
+    return np.bincount(cell, minlength=clusters * size * (size + 1)).reshape(clusters, size, size + 1).astype(np.float64)
+
+
+def _scores(counts: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Return metric -> (R,) from expressed emotion by answer, (R, L, L + 1)."""
+    right, expressed, said = np.diagonal(counts, axis1=1, axis2=2), counts.sum(axis=2), counts[..., :-1].sum(axis=1)
+    return {
+        "accuracy": right.sum(axis=1) / expressed.sum(axis=1),
+        "balanced_accuracy": share(right, expressed).sum(axis=1) / (expressed > 0).sum(axis=1),
+        "macro_f1": share(2 * right, expressed + said).mean(axis=1),
+    }

@@ -10,10 +10,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mesmer.errors import ConfigError, DataError
 from mesmer.evaluation.answers import Answer, Truth
-from mesmer.evaluation.bootstrap import FEW_CLUSTERS, RESAMPLES, Intervals, draw, intervals_of, replicate
-from mesmer.evaluation.confusion import Confusion, OneAnswer, confusion, one_answer
+from mesmer.evaluation.bootstrap import (
+    FEW_CLUSTERS,
+    RESAMPLES,
+    Clusters,
+    Interval,
+    Intervals,
+    draw,
+    intervals_of,
+    percentiles,
+    replicate,
+)
+from mesmer.evaluation.confusion import Confusion, OneAnswer, confusion, one_answer, resample_one_answers
 from mesmer.evaluation.measures import Measures, measure, per_emotion
 from mesmer.evaluation.trivial import Prior, trivial_answers
 from mesmer.records import SPLITS
@@ -46,6 +59,7 @@ class Row:
         average: their mean over emotions; ``average.f1`` is macro F1.
         micro_f1: F1 of all yes-or-no questions pooled.
         one_answer: metrics of the one answer; None unless the corpus is single-label.
+        one_answer_intervals: metric of the one answer -> 95 % interval; None where there are none, or no one answer.
         intervals: 95 %; None for trivial answers, where there is a single speaker, or where none were asked for.
     """
 
@@ -59,6 +73,7 @@ class Row:
     thresholds_from: str | None
     unread: int = 0
     intervals: Intervals | None = None
+    one_answer_intervals: Mapping[str, Interval] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain types, ready for ``json.dumps``."""
@@ -68,6 +83,7 @@ class Row:
             "average": {**self.average.to_json(), "micro_f1": self.micro_f1},
             "per_emotion": {emotion: scores.to_json() for emotion, scores in self.per_emotion.items()},
             "one_answer": None if self.one_answer is None else self.one_answer.to_json(),
+            "one_answer_intervals": _plain(self.one_answer_intervals),
             "intervals": None if self.intervals is None else self.intervals.to_json(),
             "thresholds": None if self.thresholds is None else dict(self.thresholds),
             "thresholds_from": self.thresholds_from,
@@ -197,6 +213,7 @@ def make_table(
                 thresholds_from=answer.thresholds_from,
                 unread=answer.unread,
                 intervals=None if drawn is None else intervals_of(drawn, truth.emotions),
+                one_answer_intervals=None if drawn is None else _one_answer_intervals(truth, answer, clusters, draws),
             )
         )
     return Table(
@@ -214,6 +231,18 @@ def make_table(
         multiply_adds=multiply_adds,
         dense_multiply_adds=dense_multiply_adds,
     )
+
+
+def _one_answer_intervals(
+    truth: Truth, answer: Answer, clusters: Clusters, draws: NDArray[np.float64] | None
+) -> dict[str, Interval] | None:
+    if draws is None or not truth.single_label:
+        return None
+    return {name: percentiles(values) for name, values in resample_one_answers(truth, answer, clusters, draws).items()}
+
+
+def _plain(intervals: Mapping[str, Interval] | None) -> dict[str, list[float]] | None:
+    return None if intervals is None else {name: list(ends) for name, ends in intervals.items()}
 
 
 def _caption(table: Table) -> list[str]:

@@ -93,7 +93,7 @@ class Explainer:
         thresholds = np.array([network.thresholds[name] for name in emotions])
         decided = [i for i in np.argsort(-probabilities, kind="stable") if probabilities[i] >= thresholds[i]]
         calibration = network.calibration.values()
-        offsets = np.array([one.offset for one in calibration])
+        offsets = network.offsets(output.logits)[0].cpu().numpy()
         temperatures = np.array([one.temperature for one in calibration])
         shares = shares_of(network, output)[0].numpy()
         seen: list[Seen] = [name for name in SEEN if name in used]

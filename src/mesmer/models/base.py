@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from mesmer.config import ModelSettings, PrepareSettings
 from mesmer.errors import ModelError, suggest
-from mesmer.models.calibration import Calibration, read_calibrations, read_margins
+from mesmer.models.calibration import Calibration, log_sum_of_others, read_calibrations, read_margins
 from mesmer.nn.nucleus import check_top_p
 from mesmer.nn.sparse_block import CrossModalSparseBlock
 from mesmer.nn.sparse_trunk import SparseTrunk
@@ -125,11 +125,28 @@ class EmotionModel(nn.Module):
         self._unsure_margins = read_margins(values, self.settings.emotions)
 
     def probabilities(self, logits: Tensor) -> Tensor:
-        """Return the calibrated probabilities, float64, of fused logits (B, L)."""
+        """Return the calibrated probabilities, float64, of fused logits (B, L).
+
+        Where the emotions exclude each other (``settings.exclusive``) they add up to 1: the softmax of the logits.
+        """
+        return torch.sigmoid(logits.double() / self._temperatures(logits) + self.offsets(logits))
+
+    def offsets(self, logits: Tensor) -> Tensor:
+        """Return what makes logits over temperatures the log-odds of the probabilities, float64 (B, L).
+
+        It is the calibration's offset, the same for everybody; where the emotions exclude each other, the weight of all
+        other emotions is taken from it, which each utterance has its own of.
+        """
         calibrations = self._calibration.values()
-        temperature = torch.tensor([one.temperature for one in calibrations], dtype=torch.float64, device=logits.device)
         offset = torch.tensor([one.offset for one in calibrations], dtype=torch.float64, device=logits.device)
-        return torch.sigmoid(logits.double() / temperature + offset)
+        if not self.settings.exclusive:
+            return offset.expand(logits.shape)
+        scaled = logits.double() / self._temperatures(logits) + offset
+        return offset - log_sum_of_others(scaled)
+
+    def _temperatures(self, logits: Tensor) -> Tensor:
+        calibrations = self._calibration.values()
+        return torch.tensor([one.temperature for one in calibrations], dtype=torch.float64, device=logits.device)
 
     def parameter_groups(
         self, learning_rate: float, text_factor: float, attention_factor: float = 1.0

@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from mesmer.errors import ModelError, suggest
 
 MOST_TEMPERATURE = 20.0
@@ -16,6 +19,8 @@ MOST_MARGIN = 100.0
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
     """Of one emotion: probability = sigmoid(logit / temperature + offset). It moves probabilities, never their order.
+
+    Of emotions that exclude each other the probabilities are the softmax of the same; they share one temperature.
 
     Attributes:
         temperature: in [1/20, 20]; above 1 where the model was too sure.
@@ -28,6 +33,14 @@ class Calibration:
     def to_json(self) -> dict[str, float]:
         """Return plain types, ready for ``json.dumps``."""
         return asdict(self)
+
+
+def log_sum_of_others(scores: Tensor) -> Tensor:
+    """Return, for each of L scores (B, L), the logarithm of the sum of the exponentials of the others."""
+    size = scores.shape[1]
+    apart = scores[:, None, :].expand(-1, size, -1)
+    itself = torch.eye(size, dtype=torch.bool, device=scores.device)
+    return apart.masked_fill(itself, -torch.inf).logsumexp(dim=2)
 
 
 def read_calibrations(values: Mapping[str, Any], emotions: Sequence[str]) -> dict[str, Calibration]:

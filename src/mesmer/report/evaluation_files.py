@@ -12,7 +12,7 @@ from mesmer.errors import ConfigError
 from mesmer.evaluation.measures import MEASURES, MICRO
 from mesmer.evaluation.seeds import SeedRow, SeedTable
 from mesmer.evaluation.table import Row, Table
-from mesmer.report.evaluation_table import HEADINGS, interval_text, percent
+from mesmer.report.evaluation_table import HEADINGS, ONE_ANSWER_HEADINGS, interval_text, percent
 from mesmer.report.text_grids import latex_grid, markdown_grid, markdown_text
 from mesmer.storage.atomic import write_text
 
@@ -63,7 +63,7 @@ def table_csv(table: Table | SeedTable) -> str:
 def table_markdown(table: Table | SeedTable) -> str:
     """Return the averages, then F1 by emotion, in Markdown and percent; warnings above, notes below."""
     warnings = [f"> **Warning:** {markdown_text(warning)}" for warning in table.warnings]
-    parts = [markdown_grid(*grid) for grid in (_averages(table), _f1_by_emotion(table))]
+    parts = [markdown_grid(*grid) for grid in _grids(table)]
     notes = markdown_text(_notes(table))
     return "\n\n".join(["\n>\n".join(warnings), *parts, notes] if warnings else [*parts, notes]) + "\n"
 
@@ -71,7 +71,7 @@ def table_markdown(table: Table | SeedTable) -> str:
 def table_latex(table: Table | SeedTable) -> str:
     """Return the same as LaTeX ``tabular`` environments (package ``booktabs``), warnings as comments above."""
     warnings = "".join(f"% warning: {warning}\n" for warning in table.warnings)
-    parts = [latex_grid(*grid) for grid in (_averages(table), _f1_by_emotion(table))]
+    parts = [latex_grid(*grid) for grid in _grids(table)]
     return warnings + "\n".join(parts) + f"% {_notes(table)}\n"
 
 
@@ -86,6 +86,21 @@ _FORMATS: Mapping[str, Callable[[Table | SeedTable], str]] = {
     ".tex": table_latex,
     ".json": table_json,
 }
+
+
+def _grids(table: Table | SeedTable) -> list[tuple[list[str], list[list[str]]]]:
+    """Return the averages, F1 by emotion, and the one answer where every utterance has one."""
+    one = _one_answers(table) if isinstance(table, Table) and table.rows[0].one_answer is not None else None
+    return [_averages(table), _f1_by_emotion(table), *([one] if one else [])]
+
+
+def _one_answers(table: Table) -> tuple[list[str], list[list[str]]]:
+    rows = []
+    for row in table.rows:
+        values, ends = row.one_answer.to_json() if row.one_answer else {}, row.one_answer_intervals or {}
+        cells = [_shown((value, *ends.get(name, ())), spread=False) for name, value in values.items()]
+        rows.append([row.title, *cells])
+    return ["one answer", *ONE_ANSWER_HEADINGS.values()], rows
 
 
 def _averages(table: Table | SeedTable) -> tuple[list[str], list[list[str]]]:

@@ -29,6 +29,13 @@ HEADINGS: dict[str, str] = {
 }
 """Metric -> heading, in the order of every table."""
 
+ONE_ANSWER_HEADINGS: dict[str, str] = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "mean recall (UAR)",
+    "macro_f1": "macro F1",
+}
+"""Metric of the one answer -> heading."""
+
 _WITH_INTERVALS = ("accuracy", "weighted_accuracy", "f1")
 _MOST_EMOTIONS_ACROSS = 8
 
@@ -132,10 +139,11 @@ def _print_f1(console: Console, table: Table) -> None:
 
 def _print_one_answers(console: Console, table: Table) -> None:
     title = "One answer each: the emotion of highest probability"
-    grid = make_grid(title, ["answer", "accuracy", "balanced accuracy", "macro F1"])
+    grid = make_grid(title, ["answer", *ONE_ANSWER_HEADINGS.values()])
     for row in table.rows:
         if row.one_answer is not None:
-            grid.add_row(Text(row.title), *(Text(percent(value)) for value in row.one_answer.to_json().values()))
+            values, ends = row.one_answer.to_json(), row.one_answer_intervals or {}
+            grid.add_row(Text(row.title), *(_cell(values[name], ends.get(name)) for name in ONE_ANSWER_HEADINGS))
     console.print(grid)
     console.print()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, Protocol
 
@@ -14,11 +15,13 @@ from mesmer.config import TrainSettings
 from mesmer.dataset.batches import Step
 from mesmer.errors import DataError
 from mesmer.evaluation.calibration import settle_decisions
-from mesmer.evaluation.metrics import score_emotions
+from mesmer.evaluation.confusion import score_one_answers
+from mesmer.evaluation.metrics import positives, score_emotions
 from mesmer.evaluation.predictions import answer_split
 from mesmer.evaluation.thresholds import decide
 from mesmer.models.base import EmotionModel
 from mesmer.records import Batch
+from mesmer.training.averaging import WeightAverage
 from mesmer.training.branches import hold_branches
 from mesmer.training.progress import Listener
 from mesmer.training.schedule import SavingTimes, rate_factor, warm_top_p
@@ -61,6 +64,7 @@ def train(
     save_best: Callable[[], None],
     save_progress: Callable[[Progress], None],
     report: Callable[[int, float], bool] | None = None,
+    average: WeightAverage | None = None,
 ) -> Progress:
     """Train ``model`` until its validation average F1 has not risen for ``settings.patience`` epochs.
 
@@ -74,6 +78,7 @@ def train(
         save_best: is called in the first process while the model is the best so far.
         save_progress: is called in every process, after every epoch (after ``save_best``) and as often in between as the
             settings say.
+        average: of the weights of ``model``; it is what is validated and saved as the best, if there is one.
         report: is told epoch (1 is the first) and validation F1 in the first process; True stops training.
 
     Raises:
@@ -84,6 +89,7 @@ def train(
         raise DataError("a split is empty", field="split", remedy="training needs utterances in both train and valid")
     top_p = model.top_p
     total_steps = settings.epochs * len(train_steps)
+    mended = nullcontext if average is None else average.in_place
     saving = SavingTimes(every_s=settings.save_every_s, every_steps=settings.save_every_steps)
 
     while not progress.finished:
@@ -105,6 +111,8 @@ def train(
                 wish=team.is_first and saving.due(progress.step + 1),
             )
             progress.step += 1
+            if average is not None:
+                average.update(progress.step)
             progress.epoch_steps += 1
             progress.epoch_loss += step_facts["loss"] * step.utterances
             progress.epoch_utterances += step.utterances
@@ -117,10 +125,11 @@ def train(
         speed = (progress.epoch_utterances - utterances_before) / (time.monotonic() - start)
 
         model.top_p = top_p
-        facts |= team.tell(lambda: _validate(model, valid_batches, team.device))
-        _end_epoch(progress, facts, settings)
-        if progress.best_epoch == progress.epoch:
-            team.tell(save_best)
+        with mended():
+            facts |= team.tell(lambda: _validate(model, valid_batches, team.device))
+            _end_epoch(progress, facts, settings)
+            if progress.best_epoch == progress.epoch:
+                team.tell(save_best)
         if report and team.tell(partial(report, progress.epoch, facts["valid_f1"])) and not progress.finished:
             progress.finished, progress.stopped = True, "report"
         for listener in listeners:
@@ -144,9 +153,17 @@ def _end_epoch(progress: Progress, facts: dict[str, Any], settings: TrainSetting
 
 
 def _validate(model: EmotionModel, batches: Batches, device: torch.device | str) -> dict[str, Any]:
-    """Fit calibration and thresholds on the validation split, set them in the model, and return the metrics there."""
+    """Fit calibration and thresholds on the validation split, set them in the model, and return the metrics there.
+
+    Where the emotions exclude each other ``valid_f1`` is the macro F1 of the one answer; accuracy and unweighted average
+    recall of it stand beside.
+    """
     emotions = model.settings.emotions
     answers = answer_split(model=model, batches=batches.epoch(0), subsets=("TAV",), device=device)
     probabilities = settle_decisions(model, answers)
     _, mean = score_emotions(answers.labels, decide(probabilities, model.thresholds, emotions), emotions)
-    return {**{f"valid_{name}": value for name, value in mean.to_json().items()}, "thresholds": model.thresholds}
+    facts = {**{f"valid_{name}": value for name, value in mean.to_json().items()}, "thresholds": model.thresholds}
+    if model.settings.exclusive:  # what counts is the one answer
+        one = score_one_answers(positives(answers.labels), probabilities)
+        facts |= {"valid_f1": one.macro_f1, "valid_one_accuracy": one.accuracy, "valid_one_recall": one.balanced_accuracy}
+    return facts

@@ -23,10 +23,11 @@ from mesmer.models.registry import build_model, reads_tokens
 from mesmer.nn.batch_norm import share_statistics
 from mesmer.signals.text import NoTokens, TextTokenizer, load_tokenizer, train_tokenizer
 from mesmer.storage.atomic import write_json
+from mesmer.training.averaging import WeightAverage
 from mesmer.training.branches import open_branches, origin_of, take_over
 from mesmer.training.features import fit_features
 from mesmer.training.loop import train
-from mesmer.training.loss import positive_weights
+from mesmer.training.loss import class_weights, positive_weights
 from mesmer.training.optimizer import make_optimizer
 from mesmer.training.progress import JsonLog, Listener, Screen
 from mesmer.training.run_folder import RunFolder
@@ -110,8 +111,10 @@ def train_model(
         share_statistics(model)
         team.draw_apart(settings.train.seed)
     optimizer = make_optimizer(model, settings.train)
+    decay = settings.train.average_weights
+    average = WeightAverage(model, decay=decay) if decay else None
     if begun is not None:
-        load_state(run.state, model=model, optimizer=optimizer, rank=team.rank)
+        load_state(run.state, model=model, optimizer=optimizer, rank=team.rank, average=average)
     progress = begun or _fresh(settings, dataset, team)
     steps = _loader("train", settings, dataset, tokenizer, team)
 
@@ -131,7 +134,7 @@ def train_model(
 
         def save_progress(now: Progress) -> None:
             states = team.gather(random_state())
-            team.tell(lambda: _save(run, now, model, optimizer, states, log))
+            team.tell(lambda: _save(run, now, model, optimizer, states, log, average))
 
         if begun is None:
             save_progress(progress)
@@ -148,6 +151,7 @@ def train_model(
             save_best=save_best,
             save_progress=save_progress,
             report=report,
+            average=average,
         )
     return _result(run, progress)
 
@@ -179,7 +183,8 @@ def _make_folder(run: RunFolder, settings: RunSettings, model: nn.Module, *, beg
     """Make the folder and see that there is room for what will be saved: weights, and weights with two moments each."""
     run.create(settings)
     weight_bytes = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
-    run.check_room(weight_bytes=weight_bytes, state_bytes=3 * weight_bytes, begun=begun)
+    copies = 4 if settings.train.average_weights else 3
+    run.check_room(weight_bytes=weight_bytes, state_bytes=copies * weight_bytes, begun=begun)
 
 
 @contextlib.contextmanager
@@ -211,11 +216,12 @@ def _save(
     optimizer: torch.optim.Optimizer,
     random_states: Sequence[dict[str, Tensor]],
     log: JsonLog | None,
+    average: WeightAverage | None,
 ) -> None:
     progress.log_bytes = log.size_bytes if log else 0
     told = {"best_epoch": progress.best_epoch, "best_f1": progress.best_f1, "epochs": progress.history}
     write_json(run.history, told)
-    save_state(run.state, progress=progress, model=model, optimizer=optimizer, random_states=random_states)
+    save_state(run.state, progress=progress, model=model, optimizer=optimizer, random_states=random_states, average=average)
 
 
 def _result(run: RunFolder, progress: Progress) -> TrainResult:
@@ -248,10 +254,35 @@ def _positive_weights(settings: RunSettings, dataset: PreparedDataset) -> Tensor
     """Return the positive weights of the training labels, None where all count alike.
 
     Raises:
-        DataError: the train or valid split is empty, or an utterance of it is unlabelled.
+        DataError: the train or valid split is empty, an utterance of it is unlabelled, or its labels do not fit the loss.
     """
-    train_labels, _ = _labels(dataset, "train"), _labels(dataset, "valid")
-    return positive_weights(train_labels) if settings.train.positive_weight == "ratio" else None
+    labels = {name: _labels(dataset, name) for name in ("train", "valid")}
+    choice = settings.train.loss == "choice"
+    if choice:
+        for name in labels:
+            _check_one_each(labels[name], dataset, name)
+    if settings.train.positive_weight == "none":
+        return None
+    return class_weights(labels["train"]) if choice else positive_weights(labels["train"])
+
+
+def _check_one_each(labels: NDArray[np.float32], dataset: PreparedDataset, name: str) -> None:
+    """Refuse labels that do not exclude each other.
+
+    Raises:
+        DataError: an utterance carries none, or several.
+    """
+    counts = (labels > 0).sum(axis=1)
+    odd = np.flatnonzero(counts != 1)
+    if len(odd):
+        first = dataset.split(name).ids[odd[0]]
+        raise DataError(
+            f"{len(odd):,} of {len(labels):,} utterances of the {name} split do not carry exactly one emotion; "
+            f"'{first}' carries {counts[odd[0]]}",
+            file=dataset.folder,
+            field="labels",
+            remedy="train with train.loss: binary",
+        )
 
 
 def _labels(dataset: PreparedDataset, name: str) -> NDArray[np.float32]:
@@ -289,6 +320,7 @@ def _loader(
         batch_size=settings.train.batch_size,
         shuffle=training,
         seed=settings.train.seed,
+        length_window=settings.train.length_window if training else 0,
         augment_faces=training and settings.train.augment_faces,
         augment_sound=training and settings.train.augment_sound,
         workers=settings.train.workers if training else 0,

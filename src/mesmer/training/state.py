@@ -21,6 +21,7 @@ from mesmer.storage.atomic import plain_error, write_bytes, write_json
 from mesmer.storage.hashes import sha256_file
 from mesmer.storage.reading import read_bytes, read_json
 from mesmer.storage.weights import load_tensors, save_tensors
+from mesmer.training.averaging import WeightAverage
 from mesmer.training.team import random_state, set_random_state
 
 NEWEST, BEFORE = "state.json", "state.last.json"
@@ -70,11 +71,13 @@ def save_state(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     random_states: Sequence[dict[str, Tensor]] | None = None,
+    average: WeightAverage | None = None,
 ) -> None:
     """Write the state; older ones than the one before are removed once the new one stands.
 
     Args:
         random_states: of every process that trains; None is this one's.
+        average: of the weights, if there is one.
 
     Raises:
         MesmerError: the folder cannot be written; what was saved before stays.
@@ -83,7 +86,10 @@ def save_state(
     newest, before = folder / NEWEST, folder / BEFORE
     with _plainly(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    save_tensors(tensors, _tensors_of(model, optimizer, random_states or [random_state()]))
+    held = _tensors_of(model, optimizer, random_states or [random_state()])
+    if average is not None:
+        held |= {f"average/{name}": value for name, value in average.state().items()}
+    save_tensors(tensors, held)
     values = {**asdict(progress), "tensors": tensors.name, "tensors_sha256": sha256_file(tensors)}
     if newest.is_file():
         write_bytes(before, read_bytes(newest, max_bytes=_LARGEST_JSON_BYTES, error=ModelError))
@@ -115,8 +121,15 @@ def load_progress(folder: Path) -> Progress | None:
         return progress
 
 
-def load_state(folder: Path, *, model: nn.Module, optimizer: torch.optim.Optimizer, rank: int = 0) -> None:
-    """Put the saved weights, optimizer and random state back.
+def load_state(
+    folder: Path,
+    *,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    rank: int = 0,
+    average: WeightAverage | None = None,
+) -> None:
+    """Put the saved weights, optimizer and random state back, and the average of the weights if there is one.
 
     Args:
         rank: number of the process whose random state it is.
@@ -134,6 +147,8 @@ def load_state(folder: Path, *, model: nn.Module, optimizer: torch.optim.Optimiz
             number, _, moment = key.partition("/")
             moments.setdefault(int(number), {})[moment] = value
         optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
+        if average is not None:
+            average.load(_under("average/", tensors))
         set_random_state(_under(f"random/{rank}/", tensors))
     except (RuntimeError, KeyError, ValueError, TypeError) as error:
         raise ModelError(f"the saved state does not fit: {error}", file=file, remedy=_REMEDY) from None

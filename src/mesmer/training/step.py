@@ -93,7 +93,14 @@ def _losses(
             output = model(batch)
     except MesmerError as error:
         raise MesmerError(f"{error.message} (utterances {names_of(batch.ids)})", field=f"step {number}") from error
-    return utterance_losses(output, batch.labels, positive_weight=positive_weight, branch_loss=settings.branch_loss)
+    return utterance_losses(
+        output,
+        batch.labels,
+        positive_weight=positive_weight,
+        branch_loss=settings.branch_loss,
+        kind=settings.loss,
+        label_smoothing=settings.label_smoothing,
+    )
 
 
 def _check_inputs(batch: Batch, number: int) -> None:
