@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mesmer.cli.parser import Parser
 from mesmer.cli.predict import MODEL_HELP, model_name
 from mesmer.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mesmer.analysis.recipe import AnalyzerRecipe
+    from mesmer.report.analysis_files import AnalyzedFile
 
 HELP = "say who expresses what, when, in whole videos"
 DESCRIPTION = "Find who speaks when in videos and sound files, and say which emotions each utterance expresses."
@@ -29,6 +33,9 @@ def add_arguments(parser: Parser, words: Sequence[str]) -> None:
     parser.add_argument("--top-p", type=float, help="nucleus mass of the sparse blocks, in (0, 1]")
     parser.add_argument("--gaps", action="store_true", help="also say what faces express while nobody speaks")
     parser.add_argument("--blur-faces", action="store_true", help="write no picture of a face that is not blurred")
+    parser.add_argument("--workers", type=int, help="files at a time (1; on Ray as many as it has processors)")
+    parser.add_argument("--engine", choices=("local", "ray"), default="local", help="processes here, or a Ray cluster")
+    parser.add_argument("--address", type=str, help="of the Ray cluster; else one starts on this machine")
     parser.add_argument("--again", action="store_true", help="analyse also what is done already")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
@@ -39,34 +46,33 @@ def run(arguments: Any) -> int:
         raise ConfigError("words come from one place", field="--whisper", remedy="give --transcript or --whisper")
     if arguments.language is not None and arguments.whisper is None:
         raise ConfigError("there is nothing to transcribe", field="--language", remedy="give --whisper as well")
+    if arguments.address is not None and arguments.engine != "ray":
+        raise ConfigError("an address is of a Ray cluster", field="--address", remedy="add --engine ray")
+    if arguments.workers is not None and arguments.workers < 1:
+        raise ConfigError(f"{arguments.workers} workers", field="--workers", remedy="use 1 or more")
     model = model_name(arguments.model)
 
-    from mesmer.analysis.analyze import Analyzer
-    from mesmer.analysis.asr import Whisper
-    from mesmer.analysis.utterances import UtteranceSettings
-    from mesmer.report.analysis_files import AnalyzedFile, analyze_files, find_files
+    from mesmer.analysis.recipe import AnalyzerRecipe
+    from mesmer.report.analysis_files import find_files
 
     files = find_files(arguments.files, arguments.out)
     transcripts = None if arguments.transcript is None else Path(arguments.transcript)
     if transcripts is not None and not transcripts.exists():
         raise ConfigError("there is no such file or folder", file=transcripts, field="--transcript")
-    whisper = None if arguments.whisper is None else Whisper(arguments.whisper, language=arguments.language)
+    recipe = AnalyzerRecipe(
+        model=model,
+        top_p=arguments.top_p,
+        whisper=arguments.whisper,
+        language=arguments.language,
+        gaps=arguments.gaps,
+    ).absolute()
     done: list[AnalyzedFile] = []
-    settings = UtteranceSettings(gaps=arguments.gaps)
-    with Analyzer(model, top_p=arguments.top_p, whisper=whisper, settings=settings) as analyzer:
-        results = analyze_files(
-            files,
-            analyzer=analyzer,
-            transcripts=transcripts,
-            again=arguments.again,
-            blur_faces=arguments.blur_faces,
-            progress=_progress(sys.stderr.isatty()),
-        )
-        for one in results:
-            if one.error is not None and len(files) == 1:
-                raise one.error
-            _print(one, quiet=arguments.json)
-            done.append(one)
+    for one in _results(files, recipe, transcripts, arguments):
+        if one.error is not None and len(files) == 1:
+            raise one.error
+        _print(one, quiet=arguments.json)
+        done.append(one)
+    done.sort(key=lambda one: files.index((one.path, one.folder)))
     failed = [one for one in done if one.error is not None]
     if arguments.json:
         entries = [
@@ -77,6 +83,23 @@ def run(arguments: Any) -> int:
     elif len(files) > 1:
         print(f"{len(done) - len(failed)} of {len(done)} files analysed, in {arguments.out}")
     return 2 if failed else 0
+
+
+def _results(
+    files: list[tuple[Path, Path]], recipe: AnalyzerRecipe, transcripts: Path | None, arguments: Any
+) -> Iterator[AnalyzedFile]:
+    """Analyse in this process, or by workers."""
+    how = {"transcripts": transcripts, "again": arguments.again, "blur_faces": arguments.blur_faces}
+    if arguments.engine == "local" and (arguments.workers or 1) == 1:
+        from mesmer.report.analysis_files import analyze_files
+
+        with recipe.open() as analyzer:
+            yield from analyze_files(files, analyzer=analyzer, progress=_progress(sys.stderr.isatty()), **how)
+        return
+    from mesmer.report.analysis_crew import analyze_by_crew
+
+    workers, engine, address = arguments.workers or 0, arguments.engine, arguments.address
+    yield from analyze_by_crew(files, recipe=recipe, workers=workers, engine=engine, address=address, **how)
 
 
 def _print(one: Any, *, quiet: bool) -> None:

@@ -6,6 +6,7 @@ A folder holds ``analysis.json`` (written last: what has it is done), ``utteranc
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -100,19 +101,44 @@ def analyze_files(
     Raises:
         ConfigError: one transcript is given for several files.
     """
+    check_transcripts(files, transcripts)
+    for path, folder in files:
+        yield analyze_file(
+            path,
+            folder,
+            analyzer=analyzer,
+            transcripts=transcripts,
+            again=again,
+            blur_faces=blur_faces,
+            progress=None if progress is None else functools.partial(progress, path),
+        )
+
+
+def check_transcripts(files: Sequence[tuple[Path, Path]], transcripts: Path | None) -> None:
+    """Refuse one transcript for several files, with a ConfigError."""
     if transcripts is not None and not transcripts.is_dir() and len(files) > 1:
         raise ConfigError("one transcript cannot serve several files", file=transcripts, remedy="give their folder")
-    for path, folder in files:
-        try:
-            transcript = _transcript_for(path, transcripts)
-            if not again and _is_done(path, folder, analyzer, transcript, blur_faces):
-                yield AnalyzedFile(path=path, folder=folder)
-                continue
-            tell = None if progress is None else lambda done, of, path=path: progress(path, done, of)
-            analysis = _analyze_into(path, folder, analyzer, transcript, tell, blur_faces)
-            yield AnalyzedFile(path=path, folder=folder, analysis=analysis)
-        except MesmerError as error:
-            yield AnalyzedFile(path=path, folder=folder, error=error)
+
+
+def analyze_file(
+    path: Path,
+    folder: Path,
+    *,
+    analyzer: Analyzer,
+    transcripts: Path | None = None,
+    again: bool = False,
+    blur_faces: bool = False,
+    progress: Callable[[float, float], None] | None = None,
+) -> AnalyzedFile:
+    """Analyse one file into its folder, unless that is done, and return what became of it; as :func:`analyze_files`."""
+    try:
+        transcript = _transcript_for(path, transcripts)
+        if not again and _is_done(path, folder, analyzer, transcript, blur_faces):
+            return AnalyzedFile(path=path, folder=folder)
+        analysis = _analyze_into(path, folder, analyzer, transcript, progress, blur_faces)
+        return AnalyzedFile(path=path, folder=folder, analysis=analysis)
+    except MesmerError as error:
+        return AnalyzedFile(path=path, folder=folder, error=error)
 
 
 def write_analysis(analysis: Analysis, folder: str | Path, *, blur_faces: bool = False) -> Analysis:
