@@ -20,7 +20,8 @@ DESCRIPTION = "Make tables and figures of many runs. Trains what is missing, goe
 
 COUNTED = ("table1", "table2")
 TRAINED = ("table3", "table4", "table5", "figure5", "missing")
-EXPERIMENTS = (*COUNTED, *TRAINED)
+STUDIED = ("composite",)
+EXPERIMENTS = (*COUNTED, *TRAINED, *STUDIED)
 
 
 def add_arguments(parser: Parser, words: Sequence[str]) -> None:
@@ -38,6 +39,9 @@ def add_arguments(parser: Parser, words: Sequence[str]) -> None:
     parser.add_argument("--points", metavar="P,P", type=str, help="of figure5: the values of p; else 0.1, 0.2, ... 1")
     parser.add_argument("--retrain", action="store_true", help="of figure5: also train MESM anew for each p")
     parser.add_argument("--model", type=str, default="mesm", help="of missing: which model")
+    parser.add_argument(
+        "--run", type=str, help="of composite: the trained model: a run, a model folder, a name or a hub id"
+    )
 
 
 def run(arguments: Any) -> int:
@@ -45,6 +49,12 @@ def run(arguments: Any) -> int:
     for name in arguments.names:
         if name not in EXPERIMENTS:
             raise ConfigError(f"there is no experiment '{name}'", field="NAME", remedy=suggest(name, EXPERIMENTS))
+    if any(name in STUDIED for name in arguments.names):
+        from mesmer.cli.experiment_composite import run_composite
+
+        if len(set(arguments.names)) > 1:
+            raise ConfigError("it needs a trained model", field="composite", remedy="ask for it alone")
+        return run_composite(arguments, points=_points(arguments.points), command=command_line(arguments))
 
     from mesmer.evaluation.table import Resampling
     from mesmer.experiments.comparison import ABOUT, check_corpus
@@ -155,6 +165,7 @@ def command_line(arguments: Any) -> str:
     words += ["--points", arguments.points] if arguments.points else []
     words += ["--retrain"] if arguments.retrain else []
     words += ["--model", arguments.model] if arguments.model != "mesm" else []
+    words += ["--run", Path(arguments.run).name] if arguments.run else []
     return shlex.join(words)
 
 

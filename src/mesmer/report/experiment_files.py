@@ -39,10 +39,32 @@ def write_result(result: Result | Dial, folder: Path, *, command: str) -> list[P
     else:
         title = f"{result.title}, {result.utterances} utterances of the test split"
         grids, rows = result_grids(result), _result_rows(result)
-    texts = _texts(title, grids, notes=result.notes, warnings=result.warnings, command=command)
-    return _write(
-        folder / result.name, texts | {".csv": _csv(rows), ".json": _json(result.to_json() | {"command": command})}
+    return write_grids(
+        folder / result.name,
+        title=title,
+        grids=grids,
+        notes=result.notes,
+        warnings=result.warnings,
+        command=command,
+        rows=rows,
+        told=result.to_json(),
     )
+
+
+def write_grids(
+    stem: Path,
+    *,
+    title: str,
+    grids: Sequence[Grid],
+    notes: Sequence[str],
+    warnings: Sequence[str],
+    command: str,
+    rows: Sequence[Sequence[Any]],
+    told: dict[str, Any],
+) -> list[Path]:
+    """Write grids as Markdown and LaTeX, ``rows`` as CSV, ``told`` as JSON. Returns and raises as :func:`write_result`."""
+    texts = _texts(title, grids, notes=notes, warnings=warnings, command=command)
+    return _write(stem, texts | {".csv": _csv(rows), ".json": _json(told | {"command": command})})
 
 
 def write_counts(name: str, audit: Audit, folder: Path, *, command: str) -> list[Path]:

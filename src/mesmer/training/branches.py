@@ -1,9 +1,9 @@
 """Branches that come from other runs: a face, a voice and a text model, each trained alone, become one model.
 
 What a branch was trained to see in its maps stays as it is. Two things need care. The sparse blocks ask with the words, or
-with a learned vector where the words are absent, and each run had a vector of its own; the new model has one. So the query
-weights of a branch are turned by a change of rank one, after which its attention answers the new vector as it answered its
-own. And each head answered for its own label set: rows go over by the names of the emotions. Where the emotions of a source
+with a learned vector where the words are absent, and each run had a vector of its own, maybe of another width; the new
+model has one. So the query weights of a branch are turned by a change of rank one, after which its attention answers the
+new vector as it answered its own. And each head answered for its own label set: rows go over by the names of the emotions. Where the emotions of a source
 excluded each other (softmax), a row less that of its neutral labels is the log-odds against neutral, which a yes-or-no
 question starts well from.
 """
@@ -20,7 +20,7 @@ from mesmer.config import PrepareSettings, RunSettings
 from mesmer.config_dict import to_dict
 from mesmer.dataset.composite.sources import SOURCE_OPTIONS
 from mesmer.dataset.facts import DatasetFacts
-from mesmer.errors import ConfigError, MesmerError, ModelError
+from mesmer.errors import ConfigError, MesmerError
 from mesmer.models.base import EmotionModel
 from mesmer.models.end_to_end import EndToEndModel, SequenceBranch
 from mesmer.models.loading import LoadedModel, load_model
@@ -31,6 +31,7 @@ from mesmer.training.run_folder import model_source
 
 SETTING_OF: Mapping[str, str] = {"text": "init_words", "audio": "init_voices", "visual": "init_faces"}
 """Modality -> the setting that names the run of its branch."""
+QUERY_WEIGHT = "attention.query.weight"
 NEUTRAL_LABELS: frozenset[str] = frozenset({"neutral", "calm"})
 
 
@@ -112,7 +113,6 @@ def take_over(model: EmotionModel, branches: Mapping[str, LoadedModel], *, prepa
         raise ConfigError(f"'{model.settings.name}' has no branches", field="train.init_*", remedy="use mesm or fe2e")
     for modality, loaded in branches.items():
         _check_settings(model, loaded, modality, prepare)
-    _take_query(model, branches)
     for modality, loaded in branches.items():
         source = loaded.model
         assert isinstance(source, EndToEndModel)
@@ -124,7 +124,7 @@ def take_over(model: EmotionModel, branches: Mapping[str, LoadedModel], *, prepa
             _copy(to.convolution, of.convolution, modality)
             _copy(to.sequence, of.sequence, modality)
             _copy_head(to.head, of.head, model, source)
-            _turn_queries(to, own=source.absent_query, now=model.absent_query)
+            _turn_queries(to, of, own=source.absent_query, now=model.absent_query)
 
 
 def _branch(model: EndToEndModel, modality: str) -> SequenceBranch:
@@ -148,12 +148,15 @@ def _check_settings(model: EndToEndModel, loaded: LoadedModel, modality: str, pr
 
 
 def _copy(to: nn.Module, of: nn.Module, modality: str) -> None:
-    """Copy all weights and running statistics of a part.
+    """Copy all weights and running statistics of a part; query weights of another width stay as they were drawn.
 
     Raises:
         ConfigError: names or shapes differ.
     """
     ours, theirs = to.state_dict(), of.state_dict()
+    for name in theirs:
+        if name.endswith(QUERY_WEIGHT) and name in ours and ours[name].shape != theirs[name].shape:
+            theirs[name] = ours[name]
     for name in sorted(ours.keys() | theirs.keys()):
         here, there = ours.get(name), theirs.get(name)
         if here is None or there is None or here.shape != there.shape:
@@ -179,27 +182,15 @@ def _copy_head(to: nn.Linear, of: nn.Linear, model: EmotionModel, source: Emotio
             to.bias[row] = bias[known.index(name)]
 
 
-def _take_query(model: EndToEndModel, branches: Mapping[str, LoadedModel]) -> None:
-    """Take the learned query of absent words from the first branch that has used one: the faces', else the voices'."""
-    for modality in ("visual", "audio"):
-        source = branches[modality].model if modality in branches else None
-        if isinstance(source, EndToEndModel) and source.absent_query is not None and model.absent_query is not None:
-            if source.absent_query.shape != model.absent_query.shape:
-                raise ModelError(
-                    f"the query is {len(source.absent_query)} wide in the run of the {modality} branch, "
-                    f"{len(model.absent_query)} here",
-                    field=f"train.{SETTING_OF[modality]}",
-                    remedy="give model.text the values of that run",
-                )
-            model.absent_query.copy_(source.absent_query)
-            return
-
-
-def _turn_queries(branch: SequenceBranch, *, own: Tensor | None, now: Tensor | None) -> None:
-    """Change the query weights W of a branch by rank one so that ``W now`` is what ``W own`` was."""
-    if own is None or now is None or torch.equal(own, now):
+def _turn_queries(to: SequenceBranch, of: SequenceBranch, *, own: Tensor | None, now: Tensor | None) -> None:
+    """Change the query weights W of a branch by rank one so that ``W now`` is what its run had for its ``own`` vector."""
+    if own is None or now is None:
         return
-    for module in branch.convolution.modules():
-        if isinstance(module, CrossModalAttention):
-            weight = module.query.weight
-            weight += torch.outer(weight @ (own - now), now) / now.dot(now)
+    here, there = (_attentions(branch.convolution) for branch in (to, of))
+    for ours, theirs in zip(here, there, strict=True):
+        weight = ours.query.weight
+        weight += torch.outer(theirs.query.weight @ own - weight @ now, now) / now.dot(now)
+
+
+def _attentions(module: nn.Module) -> list[CrossModalAttention]:
+    return [part for part in module.modules() if isinstance(part, CrossModalAttention)]
