@@ -34,7 +34,7 @@ demo: $(VENV)/.installed
 
 results: $(VENV)/.installed-dev
 	$(MESMER) prepare synthetic $(RESULTS)/data --size small --seed 0 --workers $(WORKERS)
-	$(MESMER) experiment table1 table3 table5 figure5 missing --data $(RESULTS)/data --out $(RESULTS)/out \
+	$(MESMER) experiment table1 table3 table5 figure5 missing curves --data $(RESULTS)/data --out $(RESULTS)/out \
 	  --seeds $(SEEDS) --small --workers $(WORKERS) --jobs $(WORKERS)
 	$(MESMER) sweep configs/small/sweep.yaml --data $(RESULTS)/data --out $(RESULTS)/sweep
 	$(BIN)/python tools/publish_results.py $(RESULTS)/out docs/results.md --sweep $(RESULTS)/sweep

@@ -174,7 +174,7 @@ def test_table_4_has_the_papers_numbers_beside_ours_where_the_corpus_is_its_own(
 
 def test_ablation_figure_and_missing_modalities_share_their_runs(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
     out = bench.root / "more"
-    words = ("table2", "table5", "figure5", "missing", "--points", "0.2,0.5,1")
+    words = ("table2", "table5", "figure5", "missing", "curves", "--points", "0.2,0.5,1")
     assert bench.experiment(out, *words, seeds=1) == 0
     assert len(list(out.glob("runs/*"))) == 7 + 3 + 7  # the figure and the one model need none of their own
     counts = told(out / "table2.json")
@@ -198,7 +198,13 @@ def test_ablation_figure_and_missing_modalities_share_their_runs(bench: Bench, c
     assert len({title.split(",")[0] for title in titles}) == 7
     assert missing["rows"][0]["average"] == five["rows"][7]["average"]
     assert len(missing["differences"]) == 7
-    for name in ("figure5", "missing"):
+    curves = {curve["subset"]: curve["points"] for curve in told(out / "curves.json")["curves"]}
+    assert [point["f1"] for point in curves["TAV"]] == [point["average"]["f1"] for point in figure["turned"]]
+    for subset, seen in (("TAV", ["audio", "visual"]), ("A", ["audio"]), ("V", ["visual"])):
+        densities = [point["density"] for point in curves[subset]]
+        assert all(sorted(density) == seen for density in densities)
+        assert all(0 < densities[0][name] < densities[1][name] < densities[2][name] == 1 for name in seen)
+    for name in ("figure5", "missing", "curves"):
         assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         assert "<svg" in (out / f"{name}.svg").read_text()
     before = (out / "figure5.svg").read_bytes()

@@ -19,7 +19,7 @@ HELP = "make the paper's tables and figures: train, evaluate, write"
 DESCRIPTION = "Make tables and figures of many runs. Trains what is missing, goes on where it was stopped, then evaluates."
 
 COUNTED = ("table1", "table2")
-TRAINED = ("table3", "table4", "table5", "figure5", "missing")
+TRAINED = ("table3", "table4", "table5", "figure5", "missing", "curves")
 STUDIED = ("composite",)
 EXPERIMENTS = (*COUNTED, *TRAINED, *STUDIED)
 
@@ -36,7 +36,7 @@ def add_arguments(parser: Parser, words: Sequence[str]) -> None:
     parser.add_argument("--resamples", type=int, default=1000, help="of the intervals; 0 makes none")
     parser.add_argument("--workers", type=int, default=1, help="processes that make hand-crafted features")
     parser.add_argument("--jobs", type=int, default=1, help="runs trained at a time, in processes of this machine")
-    parser.add_argument("--points", metavar="P,P", type=str, help="of figure5: the values of p; else 0.1, 0.2, ... 1")
+    parser.add_argument("--points", metavar="P,P", type=str, help="of figure5, curves: values of p; else 0.1, 0.2, ... 1")
     parser.add_argument("--retrain", action="store_true", help="of figure5: also train MESM anew for each p")
     parser.add_argument("--model", type=str, default="mesm", help="of missing: which model")
     parser.add_argument(
@@ -108,8 +108,10 @@ def _train(name: str, runs: Runs, recipes: Recipes, arguments: Any, points: tupl
     """Train and evaluate what an experiment needs; write and print it."""
     from mesmer.experiments.ablation import ablate, missing_modalities
     from mesmer.experiments.comparison import compare_models
+    from mesmer.experiments.curves import draw_curves
     from mesmer.experiments.dial import turn_dial
     from mesmer.experiments.result import Result
+    from mesmer.report.curve_files import curve_grids, write_curves
     from mesmer.report.experiment_files import print_grids, write_result
     from mesmer.report.experiment_grids import dial_grids, result_grids
     from mesmer.report.experiment_plots import write_dial, write_subsets
@@ -119,6 +121,10 @@ def _train(name: str, runs: Runs, recipes: Recipes, arguments: Any, points: tupl
         dial = turn_dial(runs, recipes, points=points, retrain=arguments.retrain)
         print_grids(dial_grids(dial), dial.notes, dial.warnings, file=sys.stdout)
         return [*write_result(dial, out, command=command), *write_dial(dial, out)]
+    if name == "curves":
+        curves = draw_curves(runs, recipes, points=points)
+        print_grids(curve_grids(curves), curves.notes, curves.warnings, file=sys.stdout)
+        return write_curves(curves, out, command=command)
     result: Result
     if name == "missing":
         result = missing_modalities(runs, recipes, model=arguments.model)
@@ -133,7 +139,7 @@ def _models_of(arguments: Any) -> set[str]:
     """Return the models that the experiments asked for train."""
     from mesmer.experiments.recipes import SIX_MODELS
 
-    needed = {"table3": SIX_MODELS, "table4": SIX_MODELS, "missing": (arguments.model,)}
+    needed = {"table3": SIX_MODELS, "table4": SIX_MODELS, "missing": (arguments.model,), "curves": ("mesm",)}
     return {model for name in arguments.names if name in TRAINED for model in needed.get(name, ("mesm", "fe2e"))}
 
 

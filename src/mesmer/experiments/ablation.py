@@ -74,7 +74,7 @@ def missing_modalities(runs: Runs, recipes: Recipes, *, model: str = "mesm") -> 
     runs.need([recipe])
     dropout = recipe.settings.model.modality_dropout or LEAST_MODALITY_DROPOUT
     one = recipe if recipe.settings.model.modality_dropout else recipe.changed(f"{model}-drop", modality_dropout=dropout)
-    own = {subset: _trained_on(recipe, subset) for subset in SEVEN}
+    own = {subset: trained_on(recipe, subset) for subset in SEVEN}
     runs.train([one, *own.values()])
     hidden = runs.outcomes_by_subset(one, SEVEN)
     rows: list[ResultRow] = []
@@ -101,6 +101,6 @@ def missing_modalities(runs: Runs, recipes: Recipes, *, model: str = "mesm") -> 
     )
 
 
-def _trained_on(recipe: Recipe, subset: str) -> Recipe:
+def trained_on(recipe: Recipe, subset: str) -> Recipe:
     """Return the recipe of a model for one subset, which needs no dropout of modalities."""
     return recipe.on(subset).changed(f"{recipe.name}-{subset}-own", modality_dropout=0.0)

@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import TextIO
 
 from mesmer.config import RunSettings
+from mesmer.dataset.batches import BatchLoader
 from mesmer.dataset.features import make_features
 from mesmer.dataset.prepared import PreparedDataset
 from mesmer.errors import ConfigError, MesmerError
+from mesmer.evaluation.density import measure_density
 from mesmer.evaluation.evaluate import Evaluation, evaluate_model
+from mesmer.evaluation.predictions import turned_to
 from mesmer.evaluation.seed_intervals import OverRuns, over_runs
 from mesmer.evaluation.table import Resampling
 from mesmer.evaluation.thresholds import choose_thresholds
@@ -203,6 +206,27 @@ class Runs:
             subset: self._outcome(recipe, f"{recipe.folder} hearing {subset}", evaluations, row=row)
             for row, subset in enumerate(subsets)
         }
+
+    def density(self, recipe: Recipe, *, top_p: float) -> dict[str, float]:
+        """Return modality -> share of sites that the first sparse block keeps at ``top_p``, the mean over the runs."""
+        shares: dict[str, list[float]] = {}
+        for seed in self.seeds:
+            loaded = load_model(self._train(recipe, seed))
+            model = loaded.model
+            batches = BatchLoader(
+                self.dataset.split(SPLIT),
+                tokenizer=loaded.tokenizer,
+                mel=model.settings.mel,
+                max_tokens=model.settings.text.max_tokens,
+                batch_size=self._batch_size,
+                shuffle=False,
+                seed=0,
+            )
+            with turned_to(model, top_p):
+                found = measure_density(model=model, batches=batches.epoch(0))
+            for modality, blocks in found.items():
+                shares.setdefault(modality, []).append(blocks[0])
+        return {modality: sum(found) / len(found) for modality, found in shares.items()}
 
     def _outcome(self, recipe: Recipe, name: str, evaluations: tuple[Evaluation, ...], *, row: int) -> Outcome:
         answers = [evaluation.answers[row] for evaluation in evaluations]
