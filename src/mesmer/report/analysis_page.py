@@ -100,8 +100,8 @@ def _headline(cards: Sequence[Card], rows: Sequence[Row], emotions: Sequence[str
     if not rows:
         return "Nothing was found in it that could be read."
     if len(cards) > 3:
-        return f"Most of the time: {mostly(make_shares(rows, emotions))}."
-    return "; ".join(f"{card.name}: {card.mostly}" for card in cards).capitalize() + "."
+        return f"Expressed for longest: {mostly(make_shares(rows, emotions))}."
+    return "Expressed for longest: " + "; ".join(f"{card.name} {card.mostly}" for card in cards) + "."
 
 
 def _overviews(cards: Sequence[Card], rows: Sequence[Row], duration_s: float, emotions: Sequence[str]) -> list[Lanes]:
