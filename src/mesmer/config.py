@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from mesmer.augment_settings import FaceChanges, SoundChanges
 from mesmer.baseline_settings import BaselineSettings
 from mesmer.emotions import SIX_EMOTIONS
 from mesmer.errors import ConfigError
@@ -289,6 +290,7 @@ class TrainSettings:
         freeze_branches_epochs: in so many epochs, the first ones, only heads and fusion learn.
         branch_loss: weight of the mean of the single branches' own losses, added to the fused loss; 0 is the paper.
         augment_faces, augment_sound: mirror and shift faces; shift and mask spectrogram chunks, in training only.
+        face_changes, sound_changes: how much more than that.
         average_weights: decay of the running average of the weights, which is what is validated and saved; 0 takes the
             weights as they are.
         length_window: sentences of like length are brought together among so many steps, so that little is padded; 0 draws
@@ -323,6 +325,8 @@ class TrainSettings:
     branch_loss: float = 0.0
     augment_faces: bool = False
     augment_sound: bool = False
+    face_changes: FaceChanges = field(default_factory=FaceChanges)
+    sound_changes: SoundChanges = field(default_factory=SoundChanges)
     average_weights: float = 0.0
     length_window: int = 0
     weight_decay: float = 0.0

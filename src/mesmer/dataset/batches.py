@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mesmer.augment_settings import NO_FACE_CHANGES, USUAL_SOUND_CHANGES, FaceChanges, SoundChanges
 from mesmer.config import MelSettings
-from mesmer.dataset.augment import augment_faces, mask_chunks, shift_sound, utterance_generator
+from mesmer.dataset.augment import augment_faces, change_sound, mask_chunks, shift_sound, utterance_generator
 from mesmer.dataset.collate import clip_chunks, pack
+from mesmer.dataset.face_changes import change_faces, draw_change
 from mesmer.dataset.prepared import PreparedSplit
 from mesmer.errors import ConfigError, MesmerError
 from mesmer.records import Batch
@@ -52,6 +54,7 @@ class BatchLoader:
         length_window: shuffled sentences of like length are brought together among so many steps; 0 leaves every step as
             it was drawn.
         augment_faces, augment_sound: change training clips a little (:mod:`mesmer.dataset.augment`).
+        face_changes, sound_changes: and by how much more.
         workers: processes that read ahead; 0 reads here. They start with the first epoch, stay for the next ones, and need
             what every program needs that starts processes: a main module that can be imported.
         parts: each step is cut into so many parts, as even as can be.
@@ -74,6 +77,8 @@ class BatchLoader:
         length_window: int = 0,
         augment_faces: bool = False,
         augment_sound: bool = False,
+        face_changes: FaceChanges = NO_FACE_CHANGES,
+        sound_changes: SoundChanges = USUAL_SOUND_CHANGES,
         workers: int = 0,
         parts: int = 1,
         share: int = 0,
@@ -95,6 +100,8 @@ class BatchLoader:
             seed=seed,
             faces=augment_faces,
             sound=augment_sound,
+            face_changes=face_changes,
+            sound_changes=sound_changes,
         )
         self._pieces = _Pieces()
         # The generator is our own: a loader that drew from torch's would change what the model draws after it.
@@ -194,6 +201,8 @@ class _PieceReader(torch.utils.data.Dataset[Batch | MesmerError | None]):
     seed: int
     faces: bool
     sound: bool
+    face_changes: FaceChanges
+    sound_changes: SoundChanges
 
     def __getitem__(self, piece: _Piece) -> Batch | MesmerError | None:
         try:
@@ -202,14 +211,20 @@ class _PieceReader(torch.utils.data.Dataset[Batch | MesmerError | None]):
             return error
 
     def _read(self, piece: _Piece) -> Batch:
-        clips, chunks = [], []
+        clips, chunks, drawn = [], [], []
+        change = self.faces and (self.face_changes.moves or self.face_changes.erase > 0)
         for row in piece.rows:
             clip = self.split[row]
             generator = utterance_generator(seed=self.seed, epoch=piece.epoch, utterance_id=clip.id)
             clip = augment_faces(clip, generator) if self.faces else clip
-            clip = shift_sound(clip, generator, self.mel) if self.sound else clip
+            if change:
+                drawn.append(draw_change(self.face_changes, generator))
+            if self.sound:
+                clip = shift_sound(clip, generator, self.mel, self.sound_changes)
+                clip = change_sound(clip, generator, self.sound_changes)
             spectrogram = clip_chunks(clip, self.mel)
             clips.append(clip)
-            chunks.append(mask_chunks(spectrogram, generator) if self.sound else spectrogram)
+            chunks.append(mask_chunks(spectrogram, generator, self.sound_changes) if self.sound else spectrogram)
         labels = self.split.labels_of(piece.rows)
-        return pack(clips, chunks, labels, tokenizer=self.tokenizer, max_tokens=self.max_tokens)
+        batch = pack(clips, chunks, labels, tokenizer=self.tokenizer, max_tokens=self.max_tokens)
+        return replace(batch, faces=change_faces(batch.faces, batch.num_faces, drawn)) if change else batch

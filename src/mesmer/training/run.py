@@ -323,6 +323,8 @@ def _loader(
         length_window=settings.train.length_window if training else 0,
         augment_faces=training and settings.train.augment_faces,
         augment_sound=training and settings.train.augment_sound,
+        face_changes=settings.train.face_changes,
+        sound_changes=settings.train.sound_changes,
         workers=settings.train.workers if training else 0,
         parts=settings.train.accumulate if team else 1,
         share=team.rank if team else 0,
