@@ -3,9 +3,9 @@
 What a branch was trained to see in its maps stays as it is. Two things need care. The sparse blocks ask with the words, or
 with a learned vector where the words are absent, and each run had a vector of its own, maybe of another width; the new
 model has one. So the query weights of a branch are turned by a change of rank one, after which its attention answers the
-new vector as it answered its own. And each head answered for its own label set: rows go over by the names of the emotions. Where the emotions of a source
-excluded each other (softmax), a row less that of its neutral labels is the log-odds against neutral, which a yes-or-no
-question starts well from.
+new vector as it answered its own. And each head answered for its own label set: rows go over by the names of the emotions.
+Where the emotions of a source excluded each other (softmax), a row less that of its neutral labels is the log-odds against
+neutral, which a yes-or-no question starts well from.
 """
 
 from __future__ import annotations
