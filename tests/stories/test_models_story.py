@@ -117,7 +117,7 @@ def test_a_card_of_ones_own(place: Path, capsys: pytest.CaptureFixture[str]) -> 
         ("models show nowhere", "there is no such model here"),
         ("models show model", "this model has no card"),
         ("models check nowhere", "there is no such model here"),
-        ("models shwo x", "shwo"),
+        ("models shoow x", "shoow"),
         ("models pack model --out x --numbers model/config.json", "these are no results"),
     ],
 )

@@ -31,7 +31,8 @@ def test_what_is_stated_goes_first() -> None:
 
 @pytest.mark.parametrize(
     ("stated", "told"),
-    [({"tens": "fear"}, "no such label; did you mean 'tense'"), ({"tense": "feer"}, "does not know 'feer'; did you mean 'fear'"),
+    [({"tens": "fear"}, "no such label; did you mean 'tense'"),
+     ({"tense": "feer"}, "does not know 'feer'; did you mean 'fear'"),
      ({"tense": 3}, "list of emotions"), ({"tense": [3]}, "list of emotions")],
 )  # fmt: skip
 def test_unknown_names_are_refused(stated: dict[str, Any], told: str) -> None:

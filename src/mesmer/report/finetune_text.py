@@ -41,7 +41,7 @@ def _print_table(console: object, result: FinetuneResult) -> None:
     from rich.console import Console
 
     assert isinstance(console, Console)
-    columns = ["answer", *(_HEADINGS[name] for name in METRICS), "F1: new less this", "p"]
+    columns = ["answer", *(_HEADINGS[name] for name in METRICS), "new-this", "p"]
     grid = make_grid(f"test split: {result.utterances['test']} utterances", columns)
     for number, row in enumerate(result.rows):
         cells = [_cell(row, name) for name in METRICS]
@@ -53,7 +53,10 @@ def _print_table(console: object, result: FinetuneResult) -> None:
         grid.add_row(Text(label), *(Text(percent(row.per_label[label])) for row in result.rows))
     console.print(grid)
     console.print()
-    notes = "Percent; 95 % intervals and p by resampling and swapping whole speakers (utterances where none is known)."
+    notes = (
+        "Percent; new-this: F1 of the fine-tuned model less that of the answer. 95 % intervals and p by resampling and "
+        "swapping whole speakers (utterances where none is known)."
+    )
     console.print(Text(notes, style="dim"))
 
 
