@@ -1,4 +1,4 @@
-"""Training faces and sound changed by named amounts: against another road, the same in any company, off where not asked for."""
+"""Training faces and sound changed by named amounts: against another road, the same in any company, off unless asked for."""
 
 from __future__ import annotations
 
@@ -97,8 +97,8 @@ def clip_of(sound: np.ndarray) -> Clip:
     nothing = np.zeros((0, 48, 48, 3), dtype=np.uint8)
     empty = np.zeros(0)
     return Clip(
-        id="x", faces=nothing, face_times_s=empty, face_boxes_px=np.zeros((0, 4), np.float32), face_found=empty.astype(bool),
-        waveform=sound.astype(np.float32), text="", absent={}, duration_s=1.0,
+        id="x", faces=nothing, face_times_s=empty, face_boxes_px=np.zeros((0, 4), np.float32),
+        face_found=empty.astype(bool), waveform=sound.astype(np.float32), text="", absent={}, duration_s=1.0,
     )  # fmt: skip
 
 
