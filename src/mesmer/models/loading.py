@@ -59,6 +59,12 @@ class LoadedModel:
     extra: Mapping[str, Any]
     folder: Path
 
+    @property
+    def trained_on(self) -> tuple[str, ...]:
+        """Names of the corpora that the model says it was trained on; none where it says nothing."""
+        told = self.extra.get("trained_on")
+        return tuple(map(str, told)) if isinstance(told, list) else ()
+
     def feature_resources(self) -> FeatureResources:
         """Return what the model's hand-crafted features of a raw clip are made with.
 

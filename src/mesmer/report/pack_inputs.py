@@ -92,9 +92,8 @@ def provenance_and_card(inputs: PackInputs) -> tuple[LoadedModel, Provenance, st
 
 
 def _trained_on(inputs: PackInputs, loaded: LoadedModel) -> tuple[str, ...]:
-    stored: Any = loaded.extra.get("trained_on")
-    names = inputs.trained_on if inputs.trained_on is not None else tuple(stored) if isinstance(stored, list) else ()
-    if not names or not all(isinstance(name, str) and _NAME.fullmatch(name) for name in names):
+    names = inputs.trained_on if inputs.trained_on is not None else loaded.trained_on
+    if not names or not all(_NAME.fullmatch(name) for name in names):
         raise ConfigError(
             "what the model was trained on has to be said",
             field="--trained-on",

@@ -13,7 +13,13 @@ _MOST_FACTS = 60
 _SOURCE_NAMES = {
     "name": "file", "size_bytes": "size", "duration_s": "length", "has_video": "picture", "has_audio": "sound",
 }  # fmt: skip
-_MODEL_NAMES = {"name": "kind of model", "folder": "from", "sha256": "its hash (sha256)", "top_p": "nucleus mass (top_p)"}
+_MODEL_NAMES = {
+    "name": "kind of model",
+    "folder": "from",
+    "sha256": "its hash (sha256)",
+    "trained_on": "trained on",
+    "top_p": "nucleus mass (top_p)",
+}
 _MADE_NAMES = {
     "version": "made by MESMER", "hearing": "speech was found by", "words": "words come from", "words_sha256": "their hash",
 }  # fmt: skip
