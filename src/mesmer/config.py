@@ -16,6 +16,9 @@ from mesmer.errors import ConfigError
 
 SAMPLE_RATE_HZ = 16_000
 
+UNHASHED_DEFAULT = {"unhashed_default": True}
+"""Metadata of a setting that came later: at its default it leaves the hash what it was, so that begun runs can go on."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PrepareSettings:
@@ -206,6 +209,24 @@ class FeatureSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BranchSizes:
+    """Sizes of the acoustic or the visual branch where they are not the model's own; 0 is the model's.
+
+    Attributes:
+        width, feature_width, layers: as in :class:`ModelSettings`.
+    """
+
+    width: int = 0
+    feature_width: int = 0
+    layers: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("width", "feature_width", "layers"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} is negative", field=name, remedy="use 0 for the model's own")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelSettings:
     """Everything a model is built from; saved beside its weights.
 
@@ -229,6 +250,7 @@ class ModelSettings:
             ``train.loss: choice``; a model that was trained otherwise must not be read so.
         features: hand-crafted features that the model reads; None for end-to-end models, which read the media.
         baseline: sizes that only the models on hand-crafted features have.
+        audio, visual: sizes of these branches of an end-to-end model, where they differ from those above.
     """
 
     name: str = "mesm"
@@ -250,6 +272,14 @@ class ModelSettings:
     sparse: SparseSettings = field(default_factory=SparseSettings)
     features: FeatureSettings | None = None
     baseline: BaselineSettings = field(default_factory=BaselineSettings)
+    audio: BranchSizes | None = field(default=None, metadata=UNHASHED_DEFAULT)
+    visual: BranchSizes | None = field(default=None, metadata=UNHASHED_DEFAULT)
+
+    def of_branch(self, modality: Literal["audio", "visual"]) -> ModelSettings:
+        """Return the settings with the sizes of one branch put in."""
+        sizes = self.audio if modality == "audio" else self.visual
+        own = {} if sizes is None else {name: size for name, size in vars(sizes).items() if size}
+        return replace(self, **own, audio=None, visual=None)
 
     def __post_init__(self) -> None:
         _positive(self, "width", "feature_width", "dim", "heads", "layers")

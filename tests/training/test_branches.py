@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from mesmer.config import MelSettings, PrepareSettings, RunSettings, SparseSettings, TextSettings, TrainSettings
+from mesmer.config import (
+    BranchSizes,
+    MelSettings,
+    PrepareSettings,
+    RunSettings,
+    SparseSettings,
+    TextSettings,
+    TrainSettings,
+)
+from mesmer.config_dict import settings_hash, to_dict
 from mesmer.emotions import SIX_EMOTIONS
 from mesmer.errors import ConfigError
 from mesmer.evaluation.predictions import show_only
 from mesmer.models.end_to_end import EndToEndModel
-from mesmer.models.loading import LoadedModel
-from mesmer.signals.text import NoTokens
+from mesmer.models.loading import LoadedModel, load_model
+from mesmer.models.registry import build_model
+from mesmer.signals.text import NoTokens, train_tokenizer
 from mesmer.training.branches import hold_branches, open_branches, take_over
-from model_batches import ALL_SUBSETS, random_batch, small_model
+from model_batches import ALL_SUBSETS, random_batch, small_model, small_settings
 
 SEVEN = (*SIX_EMOTIONS[:4], "neutral", *SIX_EMOTIONS[4:])
 LETTERS = {"text": "T", "audio": "A", "visual": "V"}
@@ -72,6 +84,37 @@ def test_a_query_of_another_width_is_no_hindrance() -> None:
     assert torch.equal(ours.multiply_adds - theirs.multiply_adds, longer * seen.num_faces * seen.present[:, 2])
 
 
+@pytest.mark.parametrize("name", ["mesm", "fe2e"])
+def test_branches_of_their_own_sizes_come_together(name: str, tmp_path: Path) -> None:
+    sizes = {"audio": BranchSizes(width=4, feature_width=16), "visual": BranchSizes(layers=1)}
+    plain = {"audio": {"width": 4, "feature_width": 16}, "visual": {"layers": 1}}
+    sparse = SparseSettings(top_p=0.4)
+    sources = {m: source(name, m, n, sparse=sparse, **plain[m]) for n, m in enumerate(sizes)}
+    text = TextSettings(max_tokens=16, vocabulary_size=64, width=16, layers=1, heads=2)
+    torch.manual_seed(3)
+    built = build_model(small_settings(name, sparse=sparse, text=text, **sizes), tokenizer_size=64)
+    take_over(built, {m: loaded(one) for m, one in sources.items()}, prepare=PrepareSettings())
+    built.save_pretrained(tmp_path / "model", tokenizer=train_tokenizer(["a few words"], 64), prepare=PrepareSettings())
+    model = load_model(tmp_path / "model").model
+    batch, rows = random_batch(ALL_SUBSETS, seed=3), [SEVEN.index(emotion) for emotion in SIX_EMOTIONS]
+    for number, modality in enumerate(sizes, start=1):
+        seen = show_only(batch, LETTERS[modality])
+        with torch.no_grad():
+            ours, theirs = model(seen), sources[modality](seen)
+        assert torch.allclose(ours.modality_logits[:, number], theirs.modality_logits[:, number][:, rows], atol=1e-5)
+        assert torch.equal(ours.multiply_adds, theirs.multiply_adds)
+
+
+def test_sizes_of_branches_that_came_later_leave_the_hash_of_settings_that_have_none() -> None:
+    plain = small_settings("mesm")
+    assert "audio" in to_dict(plain)
+    older = {key: value for key, value in to_dict(plain).items() if key not in ("audio", "visual")}
+    text = json.dumps(older, sort_keys=True, separators=(",", ":"))
+    assert settings_hash(plain) == hashlib.sha256(text.encode()).hexdigest()[:16]
+    hashes = {settings_hash(replace(plain, **{name: BranchSizes(width=n)})) for name in ("audio", "visual") for n in (0, 8)}
+    assert len(hashes | {settings_hash(plain)}) == 5
+
+
 def test_of_emotions_that_excluded_each_other_the_log_odds_against_neutral_go_over() -> None:
     faces = source("fe2e", "visual", 1, exclusive=True)
     model = whole("fe2e")
@@ -117,8 +160,6 @@ def test_a_run_that_is_not_there_or_lacks_the_modality_is_named(tmp_path: Path) 
     settings = RunSettings(train=TrainSettings(init_faces=str(tmp_path / "no")))
     with pytest.raises(ConfigError, match=r"train\.init_faces"):
         open_branches(settings)
-    from mesmer.signals.text import train_tokenizer
-
     tokenizer = train_tokenizer(["a few words"], 64)
     text = TextSettings(max_tokens=16, vocabulary_size=64, width=16, layers=1, heads=2)
     source("mesm", "audio", 0, warm=False, text=text).save_pretrained(

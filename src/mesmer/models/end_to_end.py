@@ -106,8 +106,9 @@ class EndToEndModel(EmotionModel):
         self.text_head = nn.Linear(text_encoder.width, emotions)
         self.absent_query = nn.Parameter(torch.randn(text_encoder.width)) if asks else None
         mel = settings.mel
-        self.audio = _sequence_branch(settings, audio_trunk, (1, mel.num_bands, mel.chunk_frames))
-        self.visual = _sequence_branch(settings, visual_trunk, (3, FACE_PX, FACE_PX), centre=FACE_CENTRE, scale=FACE_SCALE)
+        self.audio = _sequence_branch(settings.of_branch("audio"), audio_trunk, (1, mel.num_bands, mel.chunk_frames))
+        faces = {"centre": FACE_CENTRE, "scale": FACE_SCALE}
+        self.visual = _sequence_branch(settings.of_branch("visual"), visual_trunk, (3, FACE_PX, FACE_PX), **faces)
         self.fusion = WeightedFusion(modalities=len(MODALITIES), kind=settings.fusion)
 
     def hold_branches(self, held: bool) -> None:

@@ -15,7 +15,7 @@ class FE2E(EndToEndModel):
         super().__init__(
             settings=settings,
             text_encoder=text_encoder,
-            audio_trunk=DenseTrunk(width=settings.width),
-            visual_trunk=DenseTrunk(width=settings.width),
+            audio_trunk=DenseTrunk(width=settings.of_branch("audio").width),
+            visual_trunk=DenseTrunk(width=settings.of_branch("visual").width),
             asks=False,
         )

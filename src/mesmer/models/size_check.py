@@ -21,6 +21,7 @@ def check_sizes(settings: ModelSettings) -> None:
     Raises:
         ModelError: which setting, and the bound.
     """
+    branches = {name: sizes for name, sizes in (("audio", settings.audio), ("visual", settings.visual)) if sizes}
     for name, value, most in (
         ("layers", settings.layers, MOST_PARTS),
         ("heads", settings.heads, MOST_PARTS),
@@ -38,6 +39,9 @@ def check_sizes(settings: ModelSettings) -> None:
         ("features.text_width", settings.features.text_width if settings.features else 0, MOST_WIDTH),
         ("baseline.lstm_layers", settings.baseline.lstm_layers, MOST_PARTS),
         ("baseline.memory_layers", settings.baseline.memory_layers, MOST_PARTS),
+        *((f"{name}.layers", sizes.layers, MOST_PARTS) for name, sizes in branches.items()),
+        *((f"{name}.width", sizes.width, MOST_WIDTH) for name, sizes in branches.items()),
+        *((f"{name}.feature_width", sizes.feature_width, MOST_WIDTH) for name, sizes in branches.items()),
         *((f"baseline.{name}_lstm", width, MOST_WIDTH) for name, width in settings.baseline.lstm_widths.items()),
         *((f"baseline.{name}_kernel", size, MOST_PARTS) for name, size in settings.baseline.kernels.items()),
         ("emotions", len(settings.emotions), MOST_EMOTIONS),

@@ -164,7 +164,7 @@ def _copy(to: nn.Module, of: nn.Module, modality: str) -> None:
             raise ConfigError(
                 f"the {modality} branch does not fit: '{name}' is {shapes[0]} in its run and {shapes[1]} here",
                 field=f"train.{SETTING_OF[modality]}",
-                remedy="give model.* the values of that run's settings.yaml (name, width, dim, layers, text, sparse)",
+                remedy=f"take model.{modality} (width, feature_width, layers), name and dim from that run's settings.yaml",
             )
     to.load_state_dict(theirs)
 

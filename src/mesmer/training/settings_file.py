@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from mesmer.config import FeatureSettings, ModelSettings, RunSettings, preset
+from mesmer.config import BranchSizes, FeatureSettings, ModelSettings, RunSettings, preset
 from mesmer.config_dict import from_dict, to_dict
 from mesmer.errors import ConfigError, suggest
 from mesmer.storage.atomic import write_text
@@ -121,7 +121,7 @@ def with_values(settings: RunSettings, values: Mapping[str, Any], *, file: str =
 
 def setting_names() -> tuple[str, ...]:
     """Return the dotted name of every setting of a run."""
-    full = RunSettings(model=ModelSettings(features=FeatureSettings()))
+    full = RunSettings(model=ModelSettings(features=FeatureSettings(), audio=BranchSizes(), visual=BranchSizes()))
     return tuple(_flat(to_dict(full)))
 
 
