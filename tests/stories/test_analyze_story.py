@@ -131,7 +131,9 @@ def test_words_come_from_subtitles_or_a_text(
         (["{clip}", "--transcript", "{clip}"], "this is no transcript"),
         (["{clip}", "--top-p", "2"], "top_p"),
         (["{clip}", "{copy}"], "same folder"),
-        (["{clip}", "--budget", "1x"], "unknown argument"),
+        (["{clip}", "--budget", "cheap"], "--budget: 'cheap' is no budget; write a multiple of real time, such as 0.5x"),
+        (["{clip}", "--budget", "1x", "--top-p", "0.5"], "--budget: a budget chooses top_p"),
+        (["{clip}", "--buget", "1x"], "did you mean '--budget'?"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from mesmer.analysis.asr import Whisper
+from mesmer.analysis.budget import Budget, Setting, choose
 from mesmer.analysis.file_pass import FilePass, Heard
 from mesmer.analysis.hearing import Hearing, best_hearing
 from mesmer.analysis.judging import judge, make_turn_clip, with_words
@@ -36,10 +37,11 @@ class Analyzer:
         whisper: writes down what is said, where no transcript is given.
         hearing: tells speech from silence; None takes silero-VAD where it is installed.
         settings: how speech becomes utterances.
+        budget: what it may cost; sets ``top_p``, the precision and how often faces are looked at.
 
     Raises:
         ModelError: the model cannot be loaded.
-        ConfigError: ``top_p`` is refused.
+        ConfigError: ``top_p`` is refused, or given beside a budget.
     """
 
     def __init__(
@@ -50,12 +52,21 @@ class Analyzer:
         whisper: Whisper | None = None,
         hearing: Hearing | None = None,
         settings: UtteranceSettings | None = None,
+        budget: Budget | None = None,
     ) -> None:
-        self.predictor = Predictor(model, top_p=top_p)
+        if budget is not None and top_p is not None:
+            raise ConfigError("a budget chooses top_p", field="budget", remedy="give one of the two")
+        self.budget = budget
+        if budget is None:
+            self.predictor = Predictor(model, top_p=top_p)
+        else:
+            self.predictor = _predictor_for(budget.setting, model)
         self.sound_reader = self.predictor.reader.another()
         self.hearing, self.hearing_problem = (hearing, None) if hearing is not None else best_hearing()
         self.whisper = whisper
         self.settings = settings or UtteranceSettings()
+        if budget is not None:
+            self.settings = replace(self.settings, look_every_s=1 / budget.setting.looks_per_s)
 
     def __enter__(self) -> Analyzer:
         return self
@@ -82,6 +93,7 @@ class Analyzer:
             "name": loaded.model.settings.name,
             "folder": "/".join(loaded.folder.parts[-2:]),
             "sha256": sha256_file(hashes) if hashes.is_file() else None,
+            "trained_on": ", ".join(loaded.trained_on) or None,
             "emotions": list(loaded.model.settings.emotions),
             "top_p": self.predictor.top_p,
         }
@@ -97,6 +109,7 @@ class Analyzer:
             "words": written if transcript is None else transcript.name,
             "words_sha256": None if transcript is None else transcript.digest,
             "settings": asdict(self.settings),
+            **({} if self.budget is None else {"budget": self.budget.to_json()}),
         }
 
     def analyze(
@@ -111,6 +124,15 @@ class Analyzer:
         for _ in running:
             pass
         return running.result()
+
+
+def _predictor_for(setting: Setting, model: LoadedModel | str | Path | None) -> Predictor:
+    """Return a predictor as cheap as asked for; a model without a dial has no use for ``top_p``."""
+    predictor = Predictor(model, precision=setting.precision)
+    if setting.top_p is None or predictor.top_p is None:
+        return predictor
+    predictor.__exit__()
+    return Predictor(predictor.loaded, top_p=setting.top_p, precision=setting.precision)
 
 
 class RunningAnalysis:
@@ -157,6 +179,10 @@ class RunningAnalysis:
         reached_s = reading.facts.duration_s if self._done and not reading.broke_off else max(0.0, reading.reached_s)
         cost = {f"seconds_{stage}": round(spent, 3) for stage, spent in reading.clock.seconds.items()}
         cost |= {"seconds_total": round(seconds, 3), "real_time_factor": round(reached_s / max(seconds, 1e-6), 2)}
+        over_budget: list[str] = []
+        if analyzer.budget is not None:
+            cost["times_real_time"] = round(seconds / max(reached_s, 1e-6), 4)
+            over_budget = analyzer.budget.warnings(cost["times_real_time"]) if self._done else []
         for name in ("multiply_adds", "dense_multiply_adds"):
             cost[name] = sum(row.prediction.cost[name] for row in self._utterances if row.prediction is not None)
         return Analysis(
@@ -176,7 +202,7 @@ class RunningAnalysis:
                 for person in reading.watcher.people
             ],
             utterances=list(self._utterances),
-            warnings=self._warnings(reached_s),
+            warnings=[*self._warnings(reached_s), *over_budget],
             cost=cost,
         )
 
@@ -269,6 +295,7 @@ def analyze(
     language: str | None = None,
     top_p: float | None = None,
     gaps: bool = False,
+    budget: float | None = None,
     progress: Progress | None = None,
 ) -> Analysis:
     """Return who expressed what, when, in one file. For many files, use one :class:`Analyzer`.
@@ -281,6 +308,8 @@ def analyze(
         language: of the speech, for Whisper; None lets it guess.
         top_p: nucleus mass of the sparse blocks, in (0, 1]; None leaves the model's own.
         gaps: stretches without speech become utterances too, of everyone seen in them.
+        budget: what it may cost, in multiples of real time (0.5: half an hour for an hour); chooses ``top_p``, the
+            precision and how often faces are looked at.
         progress: is told (seconds done, seconds in all).
 
     Raises:
@@ -290,7 +319,9 @@ def analyze(
         raise ConfigError("words come from one place", field="whisper", remedy="give a transcript or a Whisper model")
     words = None if transcript is None else read_transcript_file(transcript)
     writer = None if whisper is None else Whisper(whisper, language=language)
-    with Analyzer(model, top_p=top_p, whisper=writer, settings=UtteranceSettings(gaps=gaps)) as analyzer:
+    allowed = None if budget is None else choose(budget)
+    settings = UtteranceSettings(gaps=gaps)
+    with Analyzer(model, top_p=top_p, whisper=writer, settings=settings, budget=allowed) as analyzer:
         return analyzer.analyze(path, transcript=words, progress=progress)
 
 

@@ -29,8 +29,6 @@ from mesmer.media.readings import MediaPass
 from mesmer.media.stretch import Stretch
 from mesmer.signals.mtcnn import FaceDetector
 
-GRID_S = 0.125
-"""About so long is the time between two frames that are looked at: mouths move four or five times a second."""
 FRAMES_BYTES = 384 * 2**20
 """Frames of the longest utterance may take so much; of larger pictures fewer are kept, on a coarser grid of beginnings."""
 
@@ -108,7 +106,7 @@ class FilePass:
         self.problems: list[str] = []
         self.broke_off = False
         self._path, self._prepare, self._progress = path, prepare, progress
-        self._steps = max(1, round(prepare.frame_interval_s / GRID_S))
+        self._steps = max(1, round(prepare.frame_interval_s / settings.look_every_s))
         self._grid_s = prepare.frame_interval_s / self._steps
         with self.clock.at("reading"):
             self.facts, self._pictures, self._sound = self._opened(reader, sound_reader)
@@ -132,7 +130,7 @@ class FilePass:
 
     def __iter__(self) -> Iterator[list[Heard]]:
         while self._pictures is not None or self._sound is not None:
-            if self._sound is not None and (self._pictures is None or self._heard_s <= self._seen_s + GRID_S):
+            if self._sound is not None and (self._pictures is None or self._heard_s <= self._seen_s + self._grid_s):
                 self._hear()
             else:
                 self._see()

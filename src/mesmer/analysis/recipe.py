@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mesmer.analysis.analyze import Analyzer
 from mesmer.analysis.asr import Whisper
+from mesmer.analysis.budget import choose
 from mesmer.analysis.utterances import UtteranceSettings
 
 
@@ -19,6 +20,7 @@ class AnalyzerRecipe:
         top_p: nucleus mass of the sparse blocks; None leaves the model's own.
         whisper, language: the model that writes down what is said, if any, and its language.
         gaps: stretches without speech become utterances too.
+        budget: what it may cost, in multiples of real time; None leaves the settings.
     """
 
     model: str | None
@@ -26,6 +28,7 @@ class AnalyzerRecipe:
     whisper: str | None = None
     language: str | None = None
     gaps: bool = False
+    budget: float | None = None
 
     def absolute(self) -> AnalyzerRecipe:
         """Return the same with absolute paths, for processes that run elsewhere."""
@@ -39,7 +42,9 @@ class AnalyzerRecipe:
             MesmerError: model or Whisper cannot be loaded, a package is missing, or ``top_p`` is refused.
         """
         whisper = None if self.whisper is None else Whisper(self.whisper, language=self.language)
-        return Analyzer(self.model, top_p=self.top_p, whisper=whisper, settings=UtteranceSettings(gaps=self.gaps))
+        budget = None if self.budget is None else choose(self.budget)
+        settings = UtteranceSettings(gaps=self.gaps)
+        return Analyzer(self.model, top_p=self.top_p, whisper=whisper, settings=settings, budget=budget)
 
 
 def _absolute(name: str | None) -> str | None:

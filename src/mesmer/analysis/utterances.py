@@ -32,6 +32,7 @@ class UtteranceSettings:
         begins_at, ends_below: probability of speech.
         lead_s: an utterance begins so much before its speech was noticed.
         gaps: what lies between speech becomes utterances too, without words.
+        look_every_s: about so long is the time between two frames that are looked at: mouths move four times a second.
     """
 
     longest_s: float = 15.0
@@ -41,8 +42,11 @@ class UtteranceSettings:
     ends_below: float = 0.35
     lead_s: float = 0.06
     gaps: bool = False
+    look_every_s: float = 0.125
 
     def __post_init__(self) -> None:
+        if not 0.05 <= self.look_every_s <= 0.5:
+            raise ConfigError(f"{self.look_every_s:g} s is not allowed", field="look_every_s", remedy="use 0.05 to 0.5")
         if not 1.0 <= self.longest_s <= 60.0:
             raise ConfigError(f"{self.longest_s:g} s is not allowed", field="longest_s", remedy="use 1 to 60")
 

@@ -31,6 +31,9 @@ def add_arguments(parser: Parser, words: Sequence[str]) -> None:
     )
     parser.add_argument("--language", metavar="CODE", help="language of the speech, for Whisper, such as en")
     parser.add_argument("--top-p", type=float, help="nucleus mass of the sparse blocks, in (0, 1]")
+    parser.add_argument(
+        "--budget", metavar="COST", type=str, help="in multiples of real time, such as 0.5x; chooses settings"
+    )
     parser.add_argument("--gaps", action="store_true", help="also say what faces express while nobody speaks")
     parser.add_argument("--blur-faces", action="store_true", help="write no picture of a face that is not blurred")
     parser.add_argument("--workers", type=int, help="files at a time (1; on Ray as many as it has processors)")
@@ -46,14 +49,19 @@ def run(arguments: Any) -> int:
         raise ConfigError("words come from one place", field="--whisper", remedy="give --transcript or --whisper")
     if arguments.language is not None and arguments.whisper is None:
         raise ConfigError("there is nothing to transcribe", field="--language", remedy="give --whisper as well")
+    if arguments.budget is not None and arguments.top_p is not None:
+        raise ConfigError("a budget chooses top_p", field="--budget", remedy="give --budget or --top-p")
     if arguments.address is not None and arguments.engine != "ray":
         raise ConfigError("an address is of a Ray cluster", field="--address", remedy="add --engine ray")
     if arguments.workers is not None and arguments.workers < 1:
         raise ConfigError(f"{arguments.workers} workers", field="--workers", remedy="use 1 or more")
     model = model_name(arguments.model)
 
+    from mesmer.analysis.budget import read_budget
     from mesmer.analysis.recipe import AnalyzerRecipe
     from mesmer.report.analysis_files import find_files
+
+    budget = None if arguments.budget is None else read_budget(arguments.budget)
 
     files = find_files(arguments.files, arguments.out)
     transcripts = None if arguments.transcript is None else Path(arguments.transcript)
@@ -65,6 +73,7 @@ def run(arguments: Any) -> int:
         whisper=arguments.whisper,
         language=arguments.language,
         gaps=arguments.gaps,
+        budget=budget,
     ).absolute()
     done: list[AnalyzedFile] = []
     for one in _results(files, recipe, transcripts, arguments):

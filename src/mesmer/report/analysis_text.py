@@ -52,11 +52,24 @@ def print_analysis(analysis: Analysis, *, file: TextIO) -> None:
         print(
             f"  {clock(row.start_s)[3:-2]} {row.end_s - row.start_s:4.1f} s  {who(row)}: {expressed(row)}{words}", file=file
         )
+    if "budget" in analysis.made_by:
+        print(f"budget: {budget_text(analysis)}", file=file)
     for warning in analysis.warnings:
         print(f"note: {one_line(warning)}", file=file)
     print(
         f"took {cost['seconds_total']:.1f} s, {cost['real_time_factor']:.1f} x real time: {stage_shares(analysis)}",
         file=file,
+    )
+
+
+def budget_text(analysis: Analysis) -> str:
+    """Return what was chosen for a budget, and what it cost, in words."""
+    budget = analysis.made_by["budget"]
+    top_p = analysis.model["top_p"]
+    dial = "" if top_p is None else f", top_p {top_p:g}"
+    return (
+        f"{budget['asked']:g}x asked, {analysis.cost['times_real_time']:.2f}x used: "
+        f"{budget['looks_per_s']:g} looks a second{dial}, {budget['precision']}"
     )
 
 
