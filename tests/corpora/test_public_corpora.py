@@ -262,3 +262,24 @@ def test_real_tables(real_data: Path) -> None:
     counts = Counter(next(iter(u.labels or ())) for u in faces.utterances)
     assert (counts["disgust"], counts["happiness"], set(counts)) == (547, 8_989, set(EKMAN_EMOTIONS))
     assert len(FER_WORDS) == 7
+
+
+def test_small_clips_are_kept_once_read_and_cannot_be_changed(tmp_path: Path) -> None:
+    import pickle
+
+    from mesmer.config import PrepareSettings
+    from mesmer.dataset.prepare import prepare
+    from mesmer.dataset.prepared import PreparedDataset
+
+    prepare(read_fer2013(write_fer_csv(tmp_path / "raw", FACES)), tmp_path / "out", settings=PrepareSettings(), workers=0)
+    split = PreparedDataset.open(tmp_path / "out", verify=True).split("train")
+    assert split[3] is split[3] is split[3 - len(split)]
+    with pytest.raises(ValueError, match="read-only"):
+        split[3].faces[:] = 0
+    fresh = pickle.loads(pickle.dumps(split))
+    assert fresh[3] is not split[3]
+    assert np.array_equal(fresh[3].faces, split[3].faces)
+    truth = [face for face, (_, _, home) in zip(FACES, fer_rows(len(FACES)), strict=True) if home == "train"]
+    for row, face in enumerate(truth):
+        assert np.array_equal(split[row].faces[0], np.repeat(face[:, :, None], 3, axis=2))
+    assert (split.present == [False, False, True]).all()

@@ -1,4 +1,4 @@
-"""Training faces and sound changed by named amounts: against another road, the same in any company, off unless asked for."""
+"""Training faces and sound changed by named amounts: by another road, the same in any company, off unless asked for."""
 
 from __future__ import annotations
 

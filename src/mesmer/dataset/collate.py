@@ -40,7 +40,9 @@ def collate(
 
 def clip_chunks(clip: Clip, mel: MelSettings) -> NDArray[np.float32]:
     """Return the spectrogram chunks of a clip, float32 (S, bands, frames); none where the sound is absent."""
-    return mel_chunks(clip.waveform if "audio" not in clip.absent else clip.waveform[:0], mel)
+    if "audio" in clip.absent:
+        return np.zeros((0, mel.num_bands, mel.chunk_frames), dtype=np.float32)
+    return mel_chunks(clip.waveform, mel)
 
 
 def pack(

@@ -21,6 +21,14 @@ if TYPE_CHECKING:  # reading clips must not load the features' networks
     from mesmer.dataset.feature_files import FeatureFiles
 
 
+SMALL_CLIP_BYTES = 16 * 2**10
+"""A clip of at most so many bytes (a still face, a sentence) is kept once it was read and checked: reading it again would
+take longer than using it."""
+KEPT_BYTES = 320 * 2**20
+"""So much is kept of a split, at most."""
+_CLIP_OVERHEAD_BYTES = 1_500
+
+
 class PreparedDataset:
     """A prepared dataset. Make one with :meth:`open`.
 
@@ -121,6 +129,8 @@ class PreparedSplit(Sequence[Clip]):
     ) -> None:
         self.name, self.emotions, self.folder = name, emotions, folder
         self._shards, self._features = shards, features
+        self._kept: dict[int, Clip] = {}
+        self._kept_bytes = 0
         index: dict[str, list[Any]] = shards.index().to_pydict()
         self.ids: tuple[str, ...] = tuple(index["id"])
         self.texts: tuple[str, ...] = tuple(index["text"])
@@ -178,9 +188,24 @@ class PreparedSplit(Sequence[Clip]):
         if not -len(self) <= row < len(self):
             raise IndexError(f"row {row} of {len(self)}")
         row %= len(self)
-        table, place, file = self._shards.group_of(row)
-        clip = read_clip(table, place, file=file)
+        clip = self._kept.get(row)
+        if clip is None:
+            table, place, file = self._shards.group_of(row)
+            clip = self._keep(row, read_clip(table, place, file=file))
         return clip if self._features is None else replace(clip, features=self.features_of(row))
+
+    def _keep(self, row: int, clip: Clip) -> Clip:
+        """Keep a small clip while there is room; return it."""
+        size = clip.faces.nbytes + clip.waveform.nbytes + len(clip.text) + _CLIP_OVERHEAD_BYTES
+        if size <= SMALL_CLIP_BYTES and self._kept_bytes + size <= KEPT_BYTES:
+            for values in (clip.faces, clip.face_times_s, clip.face_boxes_px, clip.face_found, clip.waveform):
+                values.flags.writeable = False  # everybody gets this very clip
+            self._kept[row] = clip
+            self._kept_bytes += size
+        return clip
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_kept": {}, "_kept_bytes": 0}  # a process that reads ahead keeps its own
 
     def features_of(self, row: int) -> dict[str, NDArray[np.float32]]:
         """Return the hand-crafted features of one utterance alone: modality -> float32 (S, F).
