@@ -148,6 +148,11 @@ def test_the_model_is_an_ordinary_one(place: Path, tuned: dict[str, Any], capsys
     for words in (["predict"], ["analyze", "--out", str(place / "analyzed")]):
         assert main([*words, str(place / "tone.wav"), "--model", str(place / "run"), "--json"]) == 0
     assert main(["models", "pack", str(place / "run"), "--out", str(place / "packed"), "--trained-on", "synthetic"]) == 0
+    before = weights(place, "run")  # its settings could be those of a training from nothing; it must not become one
+    config = ["--config", str(place / "run" / "settings.yaml"), "--data", str(place / "data")]
+    assert main(["train", *config, "--run", str(place / "run"), "--resume"]) == 2
+    assert "was fine-tuned" in capsys.readouterr().err
+    assert weights(place, "run") == before
 
 
 def weights(place: Path, run: str) -> str:

@@ -26,7 +26,6 @@ from mesmer.models.registry import build_model
 from mesmer.storage.atomic import write_json
 from mesmer.storage.locking import locked_folder
 from mesmer.training.finetune_checks import (
-    ORIGIN_FILE,
     branches_of,
     check_run,
     check_splits,
@@ -141,7 +140,7 @@ def finetune(
     if settings.threads:
         torch.set_num_threads(settings.threads)
     run.create(wanted)
-    write_json(run.root / ORIGIN_FILE, origin_of(base, dataset))
+    write_json(run.finetuned, origin_of(base, dataset))
     busy = ConfigError("another process works in this run", file=run.root, remedy="wait for it, or name another --run")
     with locked_folder(run.root / STATES_FOLDER, busy=busy):
         start_s = time.monotonic()

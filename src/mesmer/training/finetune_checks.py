@@ -23,7 +23,6 @@ from mesmer.storage.hashes import sha256_file
 from mesmer.storage.reading import read_json
 from mesmer.training.run_folder import RunFolder
 
-ORIGIN_FILE = "finetune.json"
 FEW = 5
 """Fewer utterances of a label than this in a split are worth a warning."""
 
@@ -73,8 +72,7 @@ def check_run(run: RunFolder, wanted: RunSettings, base: LoadedModel, dataset: P
     run.check(wanted, resume=resume)
     if not run.settings.is_file():
         return
-    file = run.root / ORIGIN_FILE
-    origin = read_json(file) if file.is_file() else None
+    origin = read_json(run.finetuned) if run.finetuned.is_file() else None
     if origin != origin_of(base, dataset) and (origin is not None or run.state.is_dir()):
         raise ConfigError(
             "this run was made from another model or other data", file=run.root, remedy="name a new folder with --run"

@@ -162,6 +162,8 @@ def _fresh(settings: RunSettings, dataset: PreparedDataset, team: Team) -> Progr
 
 def _begun(run: RunFolder, settings: RunSettings, dataset: PreparedDataset, team: Team, *, resume: bool) -> Progress | None:
     """Return how far the run is, None if it has yet to begin; refuse a folder, data or settings that are not its own."""
+    if run.finetuned.is_file():  # its settings are the same kind of file, but its training is another one
+        raise ConfigError("this run was fine-tuned", file=run.root, remedy="use mesmer finetune, or name a new folder")
     run.check(settings, resume=resume)
     progress, fresh = load_progress(run.state), _fresh(settings, dataset, team)
     if progress is None:

@@ -37,6 +37,7 @@ class RunFolder:
         self.model = self.root / "model"
         self.state = self.root / "state"
         self.tensorboard = self.root / "tensorboard"
+        self.finetuned = self.root / "finetune.json"
         self._older = self.root / "model.last"
 
     def check(self, settings: RunSettings, *, resume: bool) -> None:
