@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mesmer.errors import ConfigError
-
-
-def _within(settings: object, field: str, low: float, high: float) -> None:
-    value = getattr(settings, field)
-    if not low <= value <= high:
-        raise ConfigError(f"{field} is {value}", field=field, remedy=f"use {low:g} to {high:g}")
+from mesmer.setting_checks import between
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,9 +22,9 @@ class FaceChanges:
     erase: float = 0.0
 
     def __post_init__(self) -> None:
-        _within(self, "turn_degrees", 0, 180)
-        _within(self, "zoom", 0, 0.5)
-        _within(self, "erase", 0, 1)
+        between(self, 0, 180, "turn_degrees")
+        between(self, 0, 0.5, "zoom")
+        between(self, 0, 1, "erase")
 
     @property
     def moves(self) -> bool:
@@ -58,12 +52,12 @@ class SoundChanges:
     time_share: float = 0.1
 
     def __post_init__(self) -> None:
-        _within(self, "speed", 0, 0.5)
-        _within(self, "shift_ms", 0, 10_000)
-        _within(self, "noise_snr_db", 0, 60)
-        _within(self, "masks", 0, 16)
-        _within(self, "band_share", 0, 1)
-        _within(self, "time_share", 0, 1)
+        between(self, 0, 0.5, "speed")
+        between(self, 0, 10_000, "shift_ms")
+        between(self, 0, 60, "noise_snr_db")
+        between(self, 0, 16, "masks")
+        between(self, 0, 1, "band_share")
+        between(self, 0, 1, "time_share")
 
 
 NO_FACE_CHANGES, USUAL_SOUND_CHANGES = FaceChanges(), SoundChanges()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mesmer.errors import ConfigError
+from mesmer.setting_checks import positive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,9 +37,7 @@ class BaselineSettings:
     memory_layers: int = 3
 
     def __post_init__(self) -> None:
-        for name in ("text_lstm", "audio_lstm", "visual_lstm", "lstm_layers", "memory_layers"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}", field=name, remedy="use a number above 0")
+        positive(self, "text_lstm", "audio_lstm", "visual_lstm", "lstm_layers", "memory_layers")
         for name in ("text_kernel", "audio_kernel", "visual_kernel"):
             if getattr(self, name) < 1 or getattr(self, name) % 2 == 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}", field=name, remedy="use an odd number above 0")

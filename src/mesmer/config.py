@@ -7,91 +7,35 @@ one named setting here and one row of ``docs/deviations.md``.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
 from mesmer.augment_settings import FaceChanges, SoundChanges
 from mesmer.baseline_settings import BaselineSettings
 from mesmer.emotions import SIX_EMOTIONS
 from mesmer.errors import ConfigError
+from mesmer.media_settings import SAMPLE_RATE_HZ, MelSettings, PrepareSettings
+from mesmer.setting_checks import between, positive
+from mesmer.train_settings import TrainSettings
 
-SAMPLE_RATE_HZ = 16_000
+__all__ = [
+    "SAMPLE_RATE_HZ",
+    "UNHASHED_DEFAULT",
+    "BaselineSettings",
+    "FaceChanges",
+    "FeatureSettings",
+    "MelSettings",
+    "ModelSettings",
+    "PrepareSettings",
+    "RunSettings",
+    "SoundChanges",
+    "SparseSettings",
+    "TextSettings",
+    "TrainSettings",
+    "preset",
+]
 
 UNHASHED_DEFAULT = {"unhashed_default": True}
 """Metadata of a setting that came later: at its default it leaves the hash what it was, so that begun runs can go on."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PrepareSettings:
-    """How media become clips. Hashed into a prepared dataset and stored with every model trained on it.
-
-    Attributes:
-        frame_interval_s: one frame is sampled every so many seconds, by presentation time (paper's code: 0.5).
-        face_margin: the crop is the detected square grown by this share of its side.
-        min_face_px: smallest face side searched for, in pixels of the detection frame.
-        detect_max_side_px: frames are shrunk to at most this long side before detection; crops come from the full frame.
-        search_every_frames: the whole picture is searched for faces in every so many sampled frames, and where a face is
-            lost; in the frames between, faces are looked for where they should be by now. 1 searches every frame.
-        max_frame_side_px: frames are shrunk to at most this long side when decoded.
-        silence_peak: a waveform whose peak stays at or below this is absent: silent.
-    """
-
-    frame_interval_s: float = 0.5
-    face_margin: float = 0.15
-    min_face_px: int = 40
-    detect_max_side_px: int = 480
-    search_every_frames: int = 4
-    max_frame_side_px: int = 1280
-    silence_peak: float = 1e-4
-
-    def __post_init__(self) -> None:
-        _positive(self, "frame_interval_s", "min_face_px", "detect_max_side_px", "search_every_frames", "max_frame_side_px")
-        _between(self, 0.0, 2.0, "face_margin")
-        _between(self, 0.0, 1.0, "silence_peak")
-
-
-@dataclass(frozen=True, kw_only=True)
-class MelSettings:
-    """Mel-spectrogram chunks (paper section 5.3): 25 ms window, 12.5 ms stride, 128 bands, 400 ms chunks.
-
-    Attributes:
-        scale: ``log`` (default preset: log power, then normalised per utterance or not) or ``power`` (linear, as in the
-            published code).
-        normalise: ``none`` or ``utterance`` (zero mean, unit deviation over the utterance's log-mel values).
-    """
-
-    window_ms: float = 25.0
-    stride_ms: float = 12.5
-    num_bands: int = 128
-    chunk_ms: float = 400.0
-    scale: Literal["log", "power"] = "log"
-    normalise: Literal["none", "utterance"] = "utterance"
-
-    def __post_init__(self) -> None:
-        _positive(self, "window_ms", "stride_ms", "num_bands", "chunk_ms")
-        for name, samples in (("window_ms", self.window_ms), ("stride_ms", self.stride_ms)):
-            if (samples * SAMPLE_RATE_HZ / 1000) % 1:
-                raise ConfigError(f"{samples} ms is not a whole number of samples at 16 kHz", field=name)
-        if (self.chunk_ms / self.stride_ms) % 1:
-            raise ConfigError(f"{self.chunk_ms} ms is not a whole number of strides", field="chunk_ms")
-        if self.scale == "power" and self.normalise != "none":
-            raise ConfigError("linear power is not normalised", field="normalise", remedy="set normalise: none")
-
-    @property
-    def window_samples(self) -> int:
-        return round(self.window_ms * SAMPLE_RATE_HZ / 1000)
-
-    @property
-    def stride_samples(self) -> int:
-        return round(self.stride_ms * SAMPLE_RATE_HZ / 1000)
-
-    @property
-    def chunk_frames(self) -> int:
-        """Spectrogram frames in one chunk: 32 with the paper's constants."""
-        return round(self.chunk_ms / self.stride_ms)
-
-    @property
-    def chunk_samples(self) -> int:
-        return self.chunk_frames * self.stride_samples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,8 +67,8 @@ class TextSettings:
     frozen: bool = False
 
     def __post_init__(self) -> None:
-        _positive(self, "max_tokens", "vocabulary_size", "width", "layers", "heads")
-        _between(self, 0.0, 0.9, "dropout")
+        positive(self, "max_tokens", "vocabulary_size", "width", "layers", "heads")
+        between(self, 0.0, 0.9, "dropout")
         if self.width % self.heads:
             raise ConfigError(f"width {self.width} is not a multiple of heads {self.heads}", field="width")
         if self.max_tokens < 4:
@@ -200,7 +144,7 @@ class FeatureSettings:
     text_width: int = 300
 
     def __post_init__(self) -> None:
-        _positive(self, "text_width")
+        positive(self, "text_width")
 
     @property
     def widths(self) -> dict[str, int]:
@@ -282,8 +226,8 @@ class ModelSettings:
         return replace(self, **own, audio=None, visual=None)
 
     def __post_init__(self) -> None:
-        _positive(self, "width", "feature_width", "dim", "heads", "layers")
-        _between(self, 0.0, 0.9, "dropout", "modality_dropout")
+        positive(self, "width", "feature_width", "dim", "heads", "layers")
+        between(self, 0.0, 0.9, "dropout", "modality_dropout")
         if self.dim % self.heads:
             raise ConfigError(f"dim {self.dim} is not a multiple of heads {self.heads}", field="dim")
         if not self.modalities or set(self.modalities) - set("TAV") or len(set(self.modalities)) < len(self.modalities):
@@ -293,103 +237,6 @@ class ModelSettings:
         object.__setattr__(self, "modalities", "".join(letter for letter in "TAV" if letter in self.modalities))
         # JSON and YAML give lists; the label set is part of a hash and must not change under us.
         object.__setattr__(self, "emotions", tuple(self.emotions))
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainSettings:
-    """How a model is trained (paper section 5.3 and Table 6).
-
-    Attributes:
-        learning_rate: of Adam.
-        attention_learning_rate_factor: the rate of the sparse blocks' attention is this times ``learning_rate``.
-        text_learning_rate_factor: the text encoder's rate is this times ``learning_rate`` (published code: 0.1).
-        batch_size: utterances per step, in all parts and processes together.
-        accumulate: a step is computed in so many parts, one after another; batch norm takes its statistics part by part.
-        precision: ``fp32``, or ``bf16``: products in bfloat16, weights and loss in float32.
-        epochs: at most so many.
-        patience: stop after so many epochs without a better validation average F1.
-        gradient_clip: largest gradient norm; 0 does not clip.
-        warmup_share: share of all steps over which the rate rises from 0.
-        schedule: ``constant`` or ``cosine`` after the warm-up.
-        loss: ``binary`` (a yes-or-no question per emotion, section 5.3) or ``choice`` (one of all emotions: softmax and
-            cross-entropy; every utterance must carry exactly one).
-        label_smoothing: share of the target that ``choice`` spreads evenly over all emotions.
-        positive_weight: ``ratio`` (negatives / positives per emotion; with ``choice`` every emotion weighs alike in all) or
-            ``none``.
-        init_faces, init_voices, init_words: runs or models whose visual, acoustic or text branch the model starts with.
-        freeze_branches_epochs: in so many epochs, the first ones, only heads and fusion learn.
-        branch_loss: weight of the mean of the single branches' own losses, added to the fused loss; 0 is the paper.
-        augment_faces, augment_sound: mirror and shift faces; shift and mask spectrogram chunks, in training only.
-        face_changes, sound_changes: how much more than that.
-        average_weights: decay of the running average of the weights, which is what is validated and saved; 0 takes the
-            weights as they are.
-        length_window: sentences of like length are brought together among so many steps, so that little is padded; 0 draws
-            every step at random.
-        weight_decay: of Adam (decoupled).
-        seed: of everything random.
-        threads: CPU threads of torch; 0 leaves torch's own choice.
-        workers: loader processes.
-        save_every_s: besides each epoch's end, the state is saved when so many seconds have passed since; 0 turns that off.
-        save_every_steps: it is also saved at every step whose number is a multiple of this; 0 turns that off.
-        tensorboard: also log for TensorBoard.
-    """
-
-    learning_rate: float = 5e-5
-    text_learning_rate_factor: float = 0.1
-    attention_learning_rate_factor: float = 3.0
-    batch_size: int = 8
-    accumulate: int = 1
-    precision: Literal["fp32", "bf16"] = "fp32"
-    epochs: int = 40
-    patience: int = 6
-    gradient_clip: float = 1.0
-    warmup_share: float = 0.0
-    schedule: Literal["constant", "cosine"] = "constant"
-    loss: Literal["binary", "choice"] = "binary"
-    label_smoothing: float = 0.0
-    positive_weight: Literal["ratio", "none"] = "ratio"
-    init_faces: str = ""
-    init_voices: str = ""
-    init_words: str = ""
-    freeze_branches_epochs: int = 0
-    branch_loss: float = 0.0
-    augment_faces: bool = False
-    augment_sound: bool = False
-    face_changes: FaceChanges = field(default_factory=FaceChanges)
-    sound_changes: SoundChanges = field(default_factory=SoundChanges)
-    average_weights: float = 0.0
-    length_window: int = 0
-    weight_decay: float = 0.0
-    seed: int = 0
-    threads: int = 0
-    workers: int = 0
-    save_every_s: float = 300.0
-    save_every_steps: int = 0
-    tensorboard: bool = False
-
-    def __post_init__(self) -> None:
-        _positive(self, "learning_rate", "batch_size", "accumulate", "epochs", "patience")
-        for name in (
-            "text_learning_rate_factor",
-            "attention_learning_rate_factor",
-            "gradient_clip",
-            "weight_decay",
-            "seed",
-            "threads",
-            "workers",
-            "branch_loss",
-            "freeze_branches_epochs",
-            "length_window",
-            "save_every_s",
-            "save_every_steps",
-        ):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name} is negative", field=name)
-        _between(self, 0.0, 1.0, "warmup_share")
-        _between(self, 0.0, 0.9, "label_smoothing")
-        _between(self, 0.0, 0.99999, "average_weights")
-        if self.label_smoothing and self.loss != "choice":
-            raise ConfigError("only choice smooths labels", field="label_smoothing", remedy="set loss: choice, or 0 here")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -444,15 +291,3 @@ def preset(name: str) -> RunSettings:
             train=TrainSettings(gradient_clip=0.0, text_learning_rate_factor=1.0, attention_learning_rate_factor=1.0),
         )
     raise ConfigError(f"there is no preset '{name}'", field="preset", remedy="known: paper, mesmer")
-
-
-def _positive(settings: Any, *names: str) -> None:
-    for name in names:
-        if not getattr(settings, name) > 0:
-            raise ConfigError(f"{name} is {getattr(settings, name)}", field=name, remedy="use a number above 0")
-
-
-def _between(settings: Any, low: float, high: float, *names: str) -> None:
-    for name in names:
-        if not low <= getattr(settings, name) <= high:
-            raise ConfigError(f"{name} is {getattr(settings, name)}", field=name, remedy=f"use {low:g} to {high:g}")
