@@ -50,7 +50,7 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/codespell README.md CONTRIBUTING.md CHANGELOG.md docs src tests configs benchmarks tools
+	$(BIN)/codespell README.md CONTRIBUTING.md CHANGELOG.md docs recipes src tests configs benchmarks tools
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .

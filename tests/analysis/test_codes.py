@@ -127,8 +127,8 @@ def test_elan_tiers_of_emotion_words(tmp_path: Path) -> None:
     assert any("puzzled (1)" in note for note in found.notes)
     only = read(tmp_path / "a.eaf", tiers=["said"])
     assert [one.named for one in only.codes] == [frozenset(), frozenset()]
-    with pytest.raises(DataError, match=r"no tier 'fase'; did you mean 'face'"):
-        read(tmp_path / "a.eaf", tiers=["fase"])
+    with pytest.raises(DataError, match=r"no tier 'fsce'; did you mean 'face'"):
+        read(tmp_path / "a.eaf", tiers=["fsce"])
 
 
 def document(tiers: str, slots: str = "", head: str = "", times: str = "milliseconds") -> str:

@@ -88,9 +88,10 @@ class CrossModalSparseBlock(nn.Module):
 
         Returns:
             ``SparseMaps`` of (maps, ceil(H / 2), ceil(W / 2)); the trace, None if not asked for or if the mask is ``dense``
-            and there is no attention (of a block that does not choose it is even over the active sites); int64 (maps,) multiply-adds executed (attention, and convolutions over the taps that
-            meet an active site); int64 (maps,) multiply-adds of the two convolutions at all sites and taps, without
-            attention, as a dense network executes them.
+            and there is no attention (of a block that does not choose it is even over the active sites); int64 (maps,)
+            multiply-adds executed (attention, and convolutions over the taps that meet an active site); int64 (maps,)
+            multiply-adds of the two convolutions at all sites and taps, without attention, as a dense network executes
+            them.
         """
         learning = self.training or torch.is_grad_enabled()
         attention, kept = None, maps.kept
