@@ -99,8 +99,11 @@ def file_worker(recipe: AnalyzerRecipe, *, polite: bool) -> Iterator[Callable[[F
     """Give what analyses the files of a worker. A polite one writes what it knows when it is told to end."""
     if polite:
         signal.signal(signal.SIGTERM, _interrupt)
-    with recipe.open() as analyzer:
-        yield functools.partial(_analyzed, analyzer)
+    try:
+        with recipe.open() as analyzer:
+            yield functools.partial(_analyzed, analyzer)
+    except KeyboardInterrupt:  # it comes between two files as well: nothing is at hand then, and nothing needs telling
+        raise SystemExit(STOPPED_EXIT_CODE) from None
 
 
 def _analyzed(analyzer: Analyzer, task: FileTask) -> Iterator[Started | Brought]:
