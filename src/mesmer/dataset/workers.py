@@ -26,6 +26,9 @@ from mesmer.errors import MesmerError
 from mesmer.media.reader import MediaReader
 from mesmer.signals.mtcnn import FaceDetector
 
+PATIENCE_S = 20.0
+"""A worker that is told to end may finish writing for so long, also on a busy machine; then it is killed."""
+
 MakeParts = Callable[[PrepareSettings], AbstractContextManager[tuple[MediaReader, FaceDetector]]]
 """Gives a started reader and a detector; must be a module's own function, for it goes to other processes by name."""
 
@@ -124,7 +127,7 @@ class LocalWorker:
         self._process.join(0 if self._busy else 0.5)
         if self._process.is_alive():
             self._process.terminate()
-            self._process.join(5)
+            self._process.join(PATIENCE_S)
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
