@@ -10,6 +10,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from mesmer.experiments.sweep import SweepResult
 from mesmer.experiments.sweep_spec import Choice, Range, Value
@@ -119,6 +120,9 @@ def _draw_key(axes: Axes, result: SweepResult, key: str) -> None:
         axes.set_xlim(-0.5, len(of.values) - 0.5)
     elif of.log:
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))  # more labels would lie over each other
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(_short(key), fontsize=8, parse_math=False)
     axes.set_ylabel("validation F1 (%)", fontsize=8)
 
