@@ -34,8 +34,9 @@ _KINDS = {
 def add_arguments(parser: Parser, words: Sequence[str]) -> None:
     """Add the arguments of this command, with one sub-command per kind of corpus."""
     kinds = parser.add_subcommands(required=True, dest="kind", metavar="KIND", title="kinds of corpus", description=None)
+    by_place = not any(word == "--out" or word.startswith("--out=") for word in words)
     for name, words_of_help in _KINDS.items():
-        kind = _synthetic_parser() if name == "synthetic" else _corpus_parser(name)
+        kind = _synthetic_parser() if name == "synthetic" else _corpus_parser(name, by_place=by_place)
         kind.add_argument("--workers", type=int, default=1, help="processes; 0 works in this one")
         kind.add_argument("--engine", choices=("local", "ray"), default="local", help="this machine, or a Ray cluster")
         kind.add_argument("--address", type=str, help="with --engine ray: of the cluster; else one starts on this machine")
@@ -52,11 +53,12 @@ def _synthetic_parser() -> Parser:
     return parser
 
 
-def _corpus_parser(name: str) -> Parser:
+def _corpus_parser(name: str, *, by_place: bool) -> Parser:
     parser = Parser(description=f"Prepare {_KINDS[name]}.")
     metavar, words = ROOTS[name]
     parser.add_argument("root", metavar=metavar, help=words)
-    parser.add_argument("out", metavar="OUT", nargs="?", help="folder of the prepared dataset")
+    # A place that may be left empty would be taken as empty by argparse as soon as an option stands before it.
+    parser.add_argument("out", metavar="OUT", nargs=None if by_place else "?", help="folder of the prepared dataset")
     parser.add_argument("--out", dest="named_out", metavar="OUT", type=str, help="the same, by name")
     if OPTIONS[name]:
         add_corpus_options(parser, name)
