@@ -11,10 +11,11 @@ import pytest
 from PIL import Image
 from two_people import Video
 
-from mesmer.analysis import Analysis
+from mesmer.analysis import Analysis, Analyzer
 from mesmer.analysis.result import schema
 from mesmer.cli.main import main
 from mesmer.models import LoadedModel
+from mesmer.report import analysis_files
 from mesmer.report.analysis_files import write_analysis
 from mesmer.report.face_pictures import blurred
 
@@ -44,6 +45,24 @@ def test_a_page_is_left_beside_the_result_and_blurred_where_it_is_asked_for(
         assert "done before" in capsys.readouterr().out
     assert main(["report", str(folder)]) == 0
     assert 'alt="Blurred face of person 1"' in (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_an_interruption_while_the_result_is_written_loses_nothing(
+    one_person: Video, tiny_model: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = analysis_files.write_json, []
+
+    def interrupted_once(path: Path, value: object) -> None:
+        calls.append(path)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        real(path, value)
+
+    monkeypatch.setattr(analysis_files, "write_json", interrupted_once)
+    with Analyzer(tiny_model) as analyzer, pytest.raises(KeyboardInterrupt):
+        analysis_files.analyze_file(one_person.path, tmp_path / "out", analyzer=analyzer)
+    assert json.loads((tmp_path / "out" / "analysis.json").read_text())["complete"]
+    assert not (tmp_path / "out" / "utterances.jsonl").exists()
 
 
 def test_several_results_are_compared_in_one_page(

@@ -6,6 +6,7 @@ A folder holds ``analysis.json`` (written last: what has it is done), ``utteranc
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -183,26 +184,30 @@ def _analyze_into(
     blur_faces: bool,
 ) -> Analysis:
     running = analyzer.open(path, transcript=transcript, progress=progress)
+    unfinished = folder / RUNNING_FILE
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for old in (folder / RESULT_FILE, folder / REPORT_FILE, *(folder / FACES_FOLDER).glob("person-*.png")):
-            old.unlink(missing_ok=True)
-        lines = (folder / RUNNING_FILE).open("w", encoding="utf-8")
-    except OSError as error:
-        raise plain_error(error, folder) from error
-    try:
-        with lines:
+        _clear(folder)
+        with unfinished.open("w", encoding="utf-8") as lines:
             for row in running:
                 lines.write(json.dumps(row.to_json(), ensure_ascii=False) + "\n")
                 lines.flush()
+        return write_analysis(running.result(), folder, blur_faces=blur_faces)
+    except OSError as error:
+        raise plain_error(error, folder) from error
     except BaseException as error:
-        if not isinstance(error, MesmerError):  # interrupted: what is known is kept
+        if not isinstance(error, MesmerError):  # interrupted, perhaps while the result was written: what is known is kept
             write_analysis(running.result(), folder, blur_faces=blur_faces)
-        (folder / RUNNING_FILE).unlink(missing_ok=True)
         raise
-    analysis = write_analysis(running.result(), folder, blur_faces=blur_faces)
-    (folder / RUNNING_FILE).unlink(missing_ok=True)
-    return analysis
+    finally:
+        with contextlib.suppress(OSError):  # where not even the folder can be made, that is what has to be told
+            unfinished.unlink()
+
+
+def _clear(folder: Path) -> None:
+    """Make the folder, and take away what an older analysis left that the new one may not write over."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in (folder / RESULT_FILE, folder / REPORT_FILE, *(folder / FACES_FOLDER).glob("person-*.png")):
+        old.unlink(missing_ok=True)
 
 
 def _transcript_for(path: Path, transcripts: Path | None) -> Transcript | None:
