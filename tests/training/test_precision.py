@@ -10,6 +10,7 @@ import torch
 from mesmer.config import SparseSettings, TrainSettings
 from mesmer.dataset.batches import Step
 from mesmer.models.registry import build_model
+from mesmer.nn.native.kernels import native_kernels
 from mesmer.training.optimizer import make_optimizer
 from mesmer.training.step import take_step
 from mesmer.training.team import Team
@@ -47,3 +48,10 @@ def test_bf16_is_fp32_to_a_few_digits(name: str, backend: str) -> None:
     assert rough == pytest.approx(loss, rel=0.03)
     assert rough != loss
     assert torch.cosine_similarity(gradient, rough_gradient, dim=0) > 0.95
+
+
+def test_the_kernels_may_be_used_first_within_bf16() -> None:
+    native_kernels.cache_clear()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        first = native_kernels()
+    assert (first is None) == (native_kernels() is None)
