@@ -211,7 +211,7 @@ def native_kernels() -> Kernels | None:
         return None
     try:
         kernels = Kernels(build_library())
-        with torch.autocast("cpu", enabled=False):  # the first use may be within autocast, which would round the expected values
+        with torch.autocast("cpu", enabled=False):  # the first use may be within autocast
             _check(kernels)
     except BuildError as error:
         logger.warning("no compiled kernels: %s; the torch path computes the same, slower", error)
