@@ -195,6 +195,8 @@ class ModelSettings:
         features: hand-crafted features that the model reads; None for end-to-end models, which read the media.
         baseline: sizes that only the models on hand-crafted features have.
         audio, visual: sizes of these branches of an end-to-end model, where they differ from those above.
+        grey_faces: faces are read by their luminance, whatever colours they have: for models that learn from grey faces and
+            would otherwise meet colours with what their first weights happened to be drawn as.
     """
 
     name: str = "mesm"
@@ -218,6 +220,7 @@ class ModelSettings:
     baseline: BaselineSettings = field(default_factory=BaselineSettings)
     audio: BranchSizes | None = field(default=None, metadata=UNHASHED_DEFAULT)
     visual: BranchSizes | None = field(default=None, metadata=UNHASHED_DEFAULT)
+    grey_faces: bool = field(default=False, metadata=UNHASHED_DEFAULT)
 
     def of_branch(self, modality: Literal["audio", "visual"]) -> ModelSettings:
         """Return the settings with the sizes of one branch put in."""

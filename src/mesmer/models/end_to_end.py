@@ -122,7 +122,8 @@ class EndToEndModel(EmotionModel):
         state, text_logits = self._read(batch, present[:, 0])
         query = None if self.absent_query is None else torch.where(present[:, :1], state, self.absent_query)
         audio: _Heard = self.audio(batch.chunks, batch.num_chunks, present[:, 1], query, traces=traces)
-        visual: _Heard = self.visual(batch.faces, batch.num_faces, present[:, 2], query, traces=traces)
+        faces = in_grey(batch.faces) if self.settings.grey_faces else batch.faces
+        visual: _Heard = self.visual(faces, batch.num_faces, present[:, 2], query, traces=traces)
         modality_logits = torch.stack([text_logits, audio.logits, visual.logits], dim=1)
         logits, weights = self.fusion(modality_logits, present)
         return ModelOutput(
@@ -157,6 +158,14 @@ class EndToEndModel(EmotionModel):
         state = state.index_put((rows,), self.text_encoder(tokens[:, :longest], mask[:, :longest]).to(state.dtype))
         logits = self.text_head(state)
         return state, torch.where(present[:, None], logits, torch.zeros_like(logits))
+
+
+def in_grey(faces: Tensor) -> Tensor:
+    """Return faces (n, 3, H, W), RGB, as their luminance (ITU-R BT.601) in three equal channels; grey ones stay as they are."""
+    red, green, blue = (faces.to(torch.int32) if faces.dtype == torch.uint8 else faces).unbind(1)
+    luminance = 299 * red + 587 * green + 114 * blue
+    whole = (luminance + 500).div(1000, rounding_mode="floor") if faces.dtype == torch.uint8 else luminance / 1000
+    return whole.to(faces.dtype)[:, None].expand(faces.shape)
 
 
 def _sequence_branch(
