@@ -161,7 +161,7 @@ class EndToEndModel(EmotionModel):
 
 
 def in_grey(faces: Tensor) -> Tensor:
-    """Return faces (n, 3, H, W), RGB, as their luminance (ITU-R BT.601) in three equal channels; grey ones stay as they are."""
+    """Return faces (n, 3, H, W), RGB, as their luminance (ITU-R BT.601) in three equal channels; grey ones stay."""
     red, green, blue = (faces.to(torch.int32) if faces.dtype == torch.uint8 else faces).unbind(1)
     luminance = 299 * red + 587 * green + 114 * blue
     whole = (luminance + 500).div(1000, rounding_mode="floor") if faces.dtype == torch.uint8 else luminance / 1000
