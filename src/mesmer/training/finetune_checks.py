@@ -12,7 +12,7 @@ import numpy as np
 from mesmer.config import PrepareSettings, RunSettings
 from mesmer.config_dict import to_dict
 from mesmer.dataset.prepared import PreparedDataset
-from mesmer.errors import ConfigError, DataError, ModelError, StaleDatasetError
+from mesmer.errors import ConfigError, ModelError, StaleDatasetError
 from mesmer.evaluation.metrics import positives
 from mesmer.models.end_to_end import EndToEndModel
 from mesmer.models.loading import LoadedModel
@@ -21,6 +21,7 @@ from mesmer.models.saving import HASHES_FILE
 from mesmer.records import SPLITS
 from mesmer.storage.hashes import sha256_file
 from mesmer.storage.reading import read_json
+from mesmer.training.labels import filled_split
 from mesmer.training.run_folder import RunFolder
 
 FEW = 5
@@ -86,8 +87,7 @@ def check_splits(dataset: PreparedDataset) -> tuple[str, ...]:
         DataError: train or valid is empty.
     """
     for name in ("train", "valid"):
-        if not len(dataset.split(name)):
-            raise DataError(f"the {name} split is empty", file=dataset.folder, field="split", remedy="prepare with one")
+        filled_split(dataset, name)
     return tuple(name for name in SPLITS if len(dataset.split(name)))
 
 

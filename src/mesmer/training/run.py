@@ -8,17 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mesmer.config import ModelSettings, RunSettings
+from mesmer.config import RunSettings
 from mesmer.config_dict import settings_hash
 from mesmer.dataset.batches import BatchLoader
 from mesmer.dataset.prepared import PreparedDataset
-from mesmer.emotions import SIX_EMOTIONS
-from mesmer.errors import ConfigError, DataError
+from mesmer.errors import ConfigError
 from mesmer.models.registry import build_model, reads_tokens
 from mesmer.nn.batch_norm import share_statistics
 from mesmer.signals.text import NoTokens, TextTokenizer, load_tokenizer, train_tokenizer
@@ -26,8 +23,8 @@ from mesmer.storage.atomic import write_json
 from mesmer.training.averaging import WeightAverage
 from mesmer.training.branches import open_branches, origin_of, take_over
 from mesmer.training.features import fit_features
+from mesmer.training.labels import loss_weights, with_emotions
 from mesmer.training.loop import train
-from mesmer.training.loss import class_weights, positive_weights
 from mesmer.training.optimizer import make_optimizer
 from mesmer.training.progress import JsonLog, Listener, Screen
 from mesmer.training.run_folder import RunFolder
@@ -88,7 +85,7 @@ def train_model(
         MesmerError: data, settings or folder cannot be used, or a loss is not finite.
     """
     dataset = data if isinstance(data, PreparedDataset) else PreparedDataset.open(data)
-    settings = replace(settings, model=_with_emotions(settings, dataset.emotions))
+    settings = replace(settings, model=with_emotions(settings.model, dataset.emotions))
     if settings.model.features is not None:
         dataset = dataset.with_features(settings.model.features)
     run = RunFolder(folder)
@@ -97,7 +94,7 @@ def train_model(
     if begun is not None and begun.finished:
         return _result(run, begun)
 
-    weights = _positive_weights(settings, dataset)
+    weights = loss_weights(settings, dataset)
     if settings.train.threads:
         torch.set_num_threads(settings.train.threads)
     torch.manual_seed(settings.train.seed)
@@ -119,7 +116,6 @@ def train_model(
     steps = _loader("train", settings, dataset, tokenizer, team)
 
     origin = {"run": run.root.name, "data": dataset.fingerprint, "trained_on": [dataset.facts.corpus]}
-
     extra = {**origin, **origin_of(dataset.facts, branches)}
 
     def save_best() -> None:
@@ -236,67 +232,6 @@ def _result(run: RunFolder, progress: Progress) -> TrainResult:
         stopped=progress.stopped,
         history=tuple(progress.history),
     )
-
-
-def _with_emotions(settings: RunSettings, emotions: tuple[str, ...]) -> ModelSettings:
-    """Return the model's settings with the label set of the data.
-
-    Raises:
-        ConfigError: the settings name another label set.
-    """
-    named = settings.model.emotions
-    if named not in (SIX_EMOTIONS, emotions):  # six is the default: as good as not named
-        raise ConfigError(
-            f"the data speak of {', '.join(emotions)}", field="model.emotions", remedy="leave model.emotions out"
-        )
-    return replace(settings.model, emotions=emotions)
-
-
-def _positive_weights(settings: RunSettings, dataset: PreparedDataset) -> Tensor | None:
-    """Return the positive weights of the training labels, None where all count alike.
-
-    Raises:
-        DataError: the train or valid split is empty, an utterance of it is unlabelled, or its labels do not fit the loss.
-    """
-    labels = {name: _labels(dataset, name) for name in ("train", "valid")}
-    choice = settings.train.loss == "choice"
-    if choice:
-        for name in labels:
-            _check_one_each(labels[name], dataset, name)
-    if settings.train.positive_weight == "none":
-        return None
-    return class_weights(labels["train"]) if choice else positive_weights(labels["train"])
-
-
-def _check_one_each(labels: NDArray[np.float32], dataset: PreparedDataset, name: str) -> None:
-    """Refuse labels that do not exclude each other.
-
-    Raises:
-        DataError: an utterance carries none, or several.
-    """
-    counts = (labels > 0).sum(axis=1)
-    odd = np.flatnonzero(counts != 1)
-    if len(odd):
-        first = dataset.split(name).ids[odd[0]]
-        raise DataError(
-            f"{len(odd):,} of {len(labels):,} utterances of the {name} split do not carry exactly one emotion; "
-            f"'{first}' carries {counts[odd[0]]}",
-            file=dataset.folder,
-            field="labels",
-            remedy="train with train.loss: binary",
-        )
-
-
-def _labels(dataset: PreparedDataset, name: str) -> NDArray[np.float32]:
-    """Return the labels of a split.
-
-    Raises:
-        DataError: it is empty, or an utterance of it is unlabelled.
-    """
-    split = dataset.split(name)
-    if not len(split):
-        raise DataError(f"the {name} split is empty", file=dataset.folder, field="split", remedy="prepare with one")
-    return split.labels
 
 
 def _tokenizer(settings: RunSettings, dataset: PreparedDataset) -> TextTokenizer:
