@@ -26,7 +26,7 @@ from raw_trees import (
 )
 
 from mesmer.corpora import cmu_mosei
-from mesmer.corpora.cmu_mosei import read_cmu_mosei, split_id
+from mesmer.corpora.cmu_mosei import read_cmu_mosei
 from mesmer.corpora.cmu_mosei_labels import read_annotations, read_csd
 from mesmer.emotions import SIX_EMOTIONS
 from mesmer.errors import ConfigError, DataError, DependencyError, MediaError
@@ -100,10 +100,6 @@ def test_an_empty_answer_is_no_answer(tmp_path: Path) -> None:
         csv.writer(file).writerows(rows)
     _, scores = read_annotations([tmp_path / "Batch_1.csv"])["-3g5yACwYnA", 10]
     assert scores["happiness"] == 2.0
-
-
-def test_ids_are_split_from_the_right() -> None:
-    assert [split_id(name) for name in IDS[:1] + IDS[3:4]] == [("-3g5yACwYnA", "10"), ("a_b__c_", "0")]
 
 
 @dataclass(frozen=True)
@@ -394,9 +390,9 @@ def test_any_damage_gives_records_or_one_error(
 def test_time_is_linear_in_a_line_of_two_megabytes(tmp_path: Path, place: Callable[[Path], Path], filler: str) -> None:
     root = write_cmu_mosei(tmp_path)
     line = filler * (2**21 // len(filler))
-    started = time.perf_counter()
+    started = time.process_time()
     for text in (line, line[: 2**20]):
         write_text(place(root), text)
         with pytest.raises(DataError, match="line 1, "):
             read_cmu_mosei(root)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2

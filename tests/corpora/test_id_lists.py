@@ -11,7 +11,6 @@ from hypothesis import HealthCheck, given, settings
 from raw_trees import write_iemocap
 
 from mesmer.corpora.base import Corpus, LeftOut
-from mesmer.corpora.cmu_mosei import split_id
 from mesmer.corpora.id_lists import IN_NO_LIST, NOT_IN_CORPUS, apply_id_lists, read_id_lists
 from mesmer.corpora.iemocap import read_iemocap
 from mesmer.emotions import SIX_EMOTIONS
@@ -129,10 +128,10 @@ def test_the_published_lists(published: Path) -> None:
     iemocap, mosei = read_id_lists(published / "iemocap"), read_id_lists(published / "cmu_mosei")
     assert iemocap.sizes() == {"train": 5162, "valid": 737, "test": 1481}
     assert mosei.sizes() == {"train": 14524, "valid": 1765, "test": 4188}
-    videos = {split: {split_id(name)[0] for name in ids} for split, ids in mosei.ids.items()}
+    videos = {split: {name.rpartition("_")[0] for name in ids} for split, ids in mosei.ids.items()}
     assert {split: len(found) for split, found in videos.items()} == {"train": 2086, "valid": 285, "test": 630}
     assert not videos["train"] & videos["test"]
-    assert all(clip.isdigit() for ids in mosei.ids.values() for clip in (split_id(name)[1] for name in ids))
+    assert all(clip.isdigit() for ids in mosei.ids.values() for clip in (name.rpartition("_")[2] for name in ids))
 
 
 def test_the_published_lists_on_a_tree(published: Path, tmp_path: Path) -> None:

@@ -91,13 +91,14 @@ def test_iemocap_ids(name: str, units: tuple[str, str] | None) -> None:
 
 
 def test_iemocap_ids_say_what_the_reader_says(tmp_path: Path) -> None:
-    from mesmer.corpora.iemocap import _evaluation, _utterance
+    from mesmer.corpora.iemocap import _utterance
+    from mesmer.corpora.iemocap_turns import read_evaluation
     from mesmer.corpora.text_files import Place
 
     place = Place(file=tmp_path, line=1)
     for name in ("Ses01F_impro01_F000", "Ses02M_script03_2_FXX1", "Ses05F_impro08_M027"):
         dialogue = name.rpartition("_")[0]
-        turn = _evaluation(place, f"[1.0 - 2.0]\t{name}\tneu\t[2.5, 2.5, 2.5]", dialogue)
+        turn = read_evaluation(place, f"[1.0 - 2.0]\t{name}\tneu\t[2.5, 2.5, 2.5]", dialogue)
         utterance = _utterance(turn, "words", {}, picture=tmp_path, sound=tmp_path)
         parsed = iemocap_units(name)
         assert parsed is not None

@@ -4,7 +4,7 @@ Layout (below the given folder, or below its ``Raw``)::
 
     Videos/Full/Combined/VIDEO.mp4
     Audio/Full/WAV_16000/VIDEO.wav               used where a video has no sound of its own
-    Transcript/Segmented/Combined/VIDEO.txt      VIDEO___CLIP___START___END___TEXT, one line per segment
+    Transcript/Segmented/Combined/VIDEO.txt      see :mod:`mesmer.corpora.cmu_mosei_segments`
     CMU_MOSEI_Labels.csd, or Labels/*.csv        see :mod:`mesmer.corpora.cmu_mosei_labels`
 
 An id is ``VIDEO_CLIP``; a video's name may hold ``_`` or begin with ``-``. The csd file knows no clip numbers, so its rows
@@ -15,14 +15,13 @@ transcript, times and labels do not meet, is left out with the rule that did it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
 from mesmer.corpora.base import Corpus, LeftOut
 from mesmer.corpora.cmu_mosei_labels import MAX_SCORE, LabelledStretch, Scores, read_annotations, read_csd
+from mesmer.corpora.cmu_mosei_segments import SAME_SEGMENT, Segment, read_segments
 from mesmer.corpora.raw_files import find_root, media_problem, visible_files
-from mesmer.corpora.text_files import Place, read_lines, shorten
 from mesmer.emotions import SIX_EMOTIONS
 from mesmer.errors import ConfigError, DataError, MediaError
 from mesmer.records import Utterance
@@ -33,8 +32,6 @@ MATCH_TOLERANCE_S = 0.05
 MAX_OVERHANG_S = 0.5
 """A segment may end so much after its video before it counts as outside: one sampled frame."""
 
-MAX_SEGMENTS = 2_000
-
 NO_VIDEO = "no video file"
 UNREADABLE = "the video cannot be read"
 NO_PICTURE = "the video has no picture"
@@ -44,7 +41,6 @@ NO_LABELS = "no labels of this segment"
 EMPTY_TEXT = "the transcript is empty"
 END_BEFORE_START = "the end is not after the start"
 OUTSIDE = "the segment lies outside the video"
-SAME_SEGMENT = "the segment stands in the transcript before"
 RULES: tuple[str, ...] = (
     NO_VIDEO, UNREADABLE, NO_PICTURE, NO_SOUND, NO_TRANSCRIPT, NO_LABELS, EMPTY_TEXT, END_BEFORE_START, OUTSIDE,
     SAME_SEGMENT,
@@ -68,32 +64,6 @@ class VideoFacts(Protocol):
 
 
 Probe = Callable[[Path], VideoFacts]
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Segment:
-    """One line of a transcript."""
-
-    file: Path
-    video: str
-    clip: int
-    start_s: float
-    end_s: float
-    text: str
-
-    @property
-    def id(self) -> str:
-        return f"{self.video}_{self.clip}"
-
-
-def split_id(name: str) -> tuple[str, str]:
-    """Split an id into the video's name and the clip's number, from the right.
-
-    >>> split_id("-3g_5y_10")
-    ('-3g_5y', '10')
-    """
-    video, _, clip = name.rpartition("_")
-    return video, clip
 
 
 def read_cmu_mosei(
@@ -126,7 +96,7 @@ def read_cmu_mosei(
     base = find_root(root, is_root=lambda folder: (folder / _TRANSCRIPTS).is_dir(), expected=f"a folder {_TRANSCRIPTS}")
     left_out: list[LeftOut] = []
     videos = {path.stem: path for path in visible_files(base / _TRANSCRIPTS, suffixes=[".txt"])}
-    segments = {video: _read_segments(path, left_out) for video, path in videos.items()}
+    segments = {video: read_segments(path, left_out) for video, path in videos.items()}
     csd, tables = _label_files(Path(root), base, wanted=labels)
     if csd is not None:
         scored = _match(read_csd(csd), segments, csd, left_out)
@@ -159,7 +129,7 @@ class _Cleaner:
     def video(self, name: str) -> Path:
         return self.base / _VIDEOS / f"{name}.mp4"
 
-    def broken(self, segment: _Segment, scores: Scores | None) -> tuple[Path, str] | None:
+    def broken(self, segment: Segment, scores: Scores | None) -> tuple[Path, str] | None:
         """The file and the rule that remove a segment, or None."""
         if scores is None:
             return self.labels_file, NO_LABELS
@@ -199,7 +169,7 @@ class _Cleaner:
         return None
 
 
-def _utterance(segment: _Segment, scores: Scores, cleaner: _Cleaner, *, soft: bool) -> Utterance:
+def _utterance(segment: Segment, scores: Scores, cleaner: _Cleaner, *, soft: bool) -> Utterance:
     labels = {e: min(1.0, score / MAX_SCORE) if soft else 1.0 for e, score in sorted(scores.items()) if score > 0}
     return Utterance(
         id=segment.id,
@@ -232,45 +202,9 @@ def _label_files(root: Path, base: Path, *, wanted: str) -> tuple[Path | None, l
     raise DataError(f"there are no {what}", file=base, field="labels", remedy=remedy)
 
 
-def _read_segments(path: Path, left_out: list[LeftOut]) -> list[_Segment]:
-    segments: dict[int, _Segment] = {}
-    for place, line in read_lines(path, fallback="cp1252"):
-        if not line.strip():
-            continue
-        segment = _segment(place, line)
-        if segment.clip in segments:
-            left_out.append(LeftOut(id=segment.id, file=str(path), rule=SAME_SEGMENT))
-            continue
-        segments[segment.clip] = segment
-        if len(segments) > MAX_SEGMENTS:
-            place.fail("clip", f"the video has more than {MAX_SEGMENTS} segments")
-    return list(segments.values())
-
-
-def _segment(place: Place, line: str) -> _Segment:
-    parts = line.split("___", 4)
-    # A video's name may itself end in or hold underscores; the file's name says where it stops.
-    video = place.file.stem
-    if line.startswith(f"{video}___"):
-        parts = [video, *line[len(video) + 3 :].split("___", 3)]
-    if len(parts) != 5:
-        place.fail("fields", f"{len(parts)} fields instead of 5", "expected: video___clip___start___end___text")
-    name, clip, start, end, text = parts
-    if name != video:
-        place.fail("video", f"'{shorten(name)}' is not the video of this file")
-    return _Segment(
-        file=place.file,
-        video=place.name("video", video),
-        clip=place.whole("clip", clip),
-        start_s=place.number("start", start),
-        end_s=place.number("end", end),
-        text=place.text("text", text),
-    )
-
-
 def _match(
     labelled: Mapping[str, list[LabelledStretch]],
-    segments: Mapping[str, list[_Segment]],
+    segments: Mapping[str, list[Segment]],
     csd: Path,
     left_out: list[LeftOut],
 ) -> dict[str, Scores]:
@@ -290,7 +224,7 @@ def _match(
 
 def _by_clip(
     annotated: Mapping[tuple[str, int], tuple[Path, Scores]],
-    segments: Mapping[str, list[_Segment]],
+    segments: Mapping[str, list[Segment]],
     left_out: list[LeftOut],
 ) -> dict[str, Scores]:
     known = {segment.id for found in segments.values() for segment in found}

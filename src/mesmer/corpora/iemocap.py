@@ -16,16 +16,15 @@ meet, or whose label is not one of the six main categories (paper Table 1), is l
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from mesmer.corpora.base import Corpus, LeftOut
+from mesmer.corpora.iemocap_turns import OTHER_CODES, Evaluation, Transcription, read_evaluations, read_transcriptions
 from mesmer.corpora.raw_files import NO_PICTURE_FILE, NO_SOUND_FILE, find_root, media_problem, visible_files
-from mesmer.corpora.text_files import Place, read_lines, shorten
+from mesmer.corpora.text_files import shorten
 from mesmer.emotions import IEMOCAP_EMOTIONS, emotion_name
-from mesmer.errors import ConfigError, DataError, suggest
+from mesmer.errors import ConfigError, DataError
 from mesmer.records import Utterance
 
 Targets = Literal["majority", "soft", "multi"]
@@ -40,34 +39,6 @@ TRANSCRIBED_TWICE = "the turn is transcribed twice"
 END_BEFORE_START = "the end is not after the start"
 TIMES_DIFFER = "evaluation and transcription name different times"
 NO_RATER = "no rater named one of the main categories"
-
-_CODES = ("ang", "hap", "sad", "neu", "exc", "fru")
-_OTHER_CODES = {"sur": "surprise", "fea": "fear", "dis": "disgust", "oth": "other", "xxx": "no majority"}
-_RATER_WORDS = (
-    "neutral", "neutral state", "happiness", "excited", "sadness", "anger", "frustration", "surprise", "fear", "disgust",
-    "other",
-)  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Evaluation:
-    """One evaluated turn; ``votes`` holds the emotions each outside rater named."""
-
-    place: Place
-    turn: str
-    start_s: float
-    end_s: float
-    code: str
-    votes: list[frozenset[str]] = field(default_factory=list)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Transcription:
-    place: Place
-    turn: str
-    start_s: float
-    end_s: float
-    text: str
 
 
 def read_iemocap(root: str | Path, *, targets: Targets = "majority", merge_excited: bool = False) -> Corpus:
@@ -118,9 +89,9 @@ class _Reader:
         evaluation_file = folder / "EmoEvaluation" / f"{dialogue}.txt"
         transcription_file = folder / "transcriptions" / f"{dialogue}.txt"
         picture, sound = folder / "avi" / "DivX" / f"{dialogue}.avi", folder / "wav" / f"{dialogue}.wav"
-        turns = _read_evaluations(evaluation_file, dialogue) if evaluation_file.is_file() else []
-        lines = _read_transcriptions(transcription_file, dialogue) if transcription_file.is_file() else []
-        spoken: dict[str, list[_Transcription]] = {}
+        turns = read_evaluations(evaluation_file, dialogue) if evaluation_file.is_file() else []
+        lines = read_transcriptions(transcription_file, dialogue) if transcription_file.is_file() else []
+        spoken: dict[str, list[Transcription]] = {}
         for line in lines:
             spoken.setdefault(line.turn, []).append(line)
         problems = (
@@ -146,7 +117,7 @@ class _Reader:
     def _leave_out(self, turn: str, file: Path, rule: str) -> None:
         self.left_out.append(LeftOut(id=turn, file=str(file), rule=rule))
 
-    def _rule(self, turn: _Evaluation, said: list[_Transcription]) -> str | None:
+    def _rule(self, turn: Evaluation, said: list[Transcription]) -> str | None:
         """The rule that leaves out a turn because its times and its transcription do not meet."""
         if turn.end_s <= turn.start_s:
             return END_BEFORE_START
@@ -157,11 +128,11 @@ class _Reader:
         difference_s = max(abs(said[0].start_s - turn.start_s), abs(said[0].end_s - turn.end_s))
         return TIMES_DIFFER if difference_s > MAX_TIME_DIFFERENCE_S else None
 
-    def _labels(self, turn: _Evaluation) -> dict[str, float] | str:
+    def _labels(self, turn: Evaluation) -> dict[str, float] | str:
         """The labels of a turn, or the rule that leaves it out."""
         if self.targets == "majority":
-            if turn.code in _OTHER_CODES:
-                return f"the label '{turn.code}' ({_OTHER_CODES[turn.code]}) is not one of the main categories"
+            if turn.code in OTHER_CODES:
+                return f"the label '{turn.code}' ({OTHER_CODES[turn.code]}) is not one of the main categories"
             return {self._merged(emotion_name(turn.code)): 1.0}
         votes = [{self._merged(word) for word in vote} for vote in turn.votes]
         named = {emotion: sum(emotion in vote for vote in votes) for emotion in IEMOCAP_EMOTIONS}
@@ -174,7 +145,7 @@ class _Reader:
         return "happiness" if self.merge_excited and emotion == "excitement" else emotion
 
 
-def _utterance(turn: _Evaluation, text: str, labels: dict[str, float], *, picture: Path, sound: Path) -> Utterance:
+def _utterance(turn: Evaluation, text: str, labels: dict[str, float], *, picture: Path, sound: Path) -> Utterance:
     dialogue, _, last = turn.turn.rpartition("_")
     session, letter = dialogue[:5], dialogue[5]
     side: Literal["left", "right"] = "left" if last[0] == letter else "right"
@@ -211,91 +182,3 @@ def _dialogues(session: Path) -> list[str]:
             problem = f"'{shorten(name)}' is not a dialogue of {session.name}"
             raise DataError(problem, file=dialog, field="file name", remedy=f"names begin with {prefix}F_ or {prefix}M_")
     return names
-
-
-def _turn_name(place: Place, text: str, dialogue: str) -> str:
-    """Check a turn's name: the dialogue, then F or M with a number or an irregular ending such as ``XX0``."""
-    name = place.name("turn", text)
-    stem, _, last = name.rpartition("_")
-    if stem != dialogue:
-        place.fail("turn", f"'{shorten(name)}' is not a turn of {dialogue}")
-    if last[:1] not in ("F", "M") or len(last) < 2 or not last.isalnum():
-        place.fail("turn", f"'{shorten(name)}' does not say who speaks", "names end in _F000 or _M000")
-    return name
-
-
-def _read_evaluations(path: Path, dialogue: str) -> list[_Evaluation]:
-    turns: dict[str, _Evaluation] = {}
-    last: _Evaluation | None = None
-    for place, line in read_lines(path, fallback="latin-1"):
-        if not line.strip() or line.startswith("%"):
-            continue
-        if line.startswith("["):
-            last = _evaluation(place, line, dialogue)
-            if last.turn in turns:
-                place.fail("turn", f"'{last.turn}' was evaluated in line {turns[last.turn].place.line} already")
-            turns[last.turn] = last
-        elif line.startswith(("C-", "A-")):
-            if last is None:
-                place.fail("rater", "a rater's line stands before the first turn")
-            _add_vote(place, line, last)
-        else:
-            place.fail("line", f"'{shorten(line)}' is neither a turn nor a rater's line")
-    return list(turns.values())
-
-
-def _evaluation(place: Place, line: str, dialogue: str) -> _Evaluation:
-    cells = line.rstrip().split("\t")
-    if len(cells) != 4:
-        place.fail("cells", f"{len(cells)} cells instead of 4", "expected: [start - end] TAB turn TAB label TAB [v, a, d]")
-    times, name, code, dimensions = (cell.strip() for cell in cells)
-    start_s, end_s = _times(place, times)
-    if code not in _CODES and code not in _OTHER_CODES:
-        place.fail("label", f"unknown label '{shorten(code)}'", suggest(code[:60], (*_CODES, *_OTHER_CODES)))
-    values = dimensions.removeprefix("[").removesuffix("]").split(",", 3)
-    if len(dimensions) < 2 or dimensions[0] + dimensions[-1] != "[]" or len(values) != 3:
-        place.fail("dimensions", f"'{shorten(dimensions)}' is not [valence, activation, dominance]")
-    for value in values:
-        place.number("dimensions", value, low=-10, high=10)
-    return _Evaluation(place=place, turn=_turn_name(place, name, dialogue), start_s=start_s, end_s=end_s, code=code)
-
-
-def _times(place: Place, text: str) -> tuple[float, float]:
-    """The two times of ``[6.2901 - 8.2357]``, in seconds."""
-    first, dash, second = text.removeprefix("[").removesuffix("]").partition("-")
-    if not dash or len(text) < 2 or text[0] + text[-1] != "[]":
-        place.fail("times", f"'{shorten(text)}' is not [start - end]")
-    return place.number("times", first), place.number("times", second)
-
-
-def _add_vote(place: Place, line: str, turn: _Evaluation) -> None:
-    rater, tab, rest = line.partition("\t")
-    if not tab or not rater.endswith(":"):
-        place.fail("rater", f"'{shorten(line)}' is not a rater's line", "expected: C-E1: TAB emotion; TAB (comment)")
-    if not rater.startswith("C-E"):  # A-: valence, activation, dominance; C-F and C-M: the actors on themselves
-        return
-    words = [word.strip().lower() for word in rest.partition("\t")[0].split(";")]
-    for word in filter(None, words):
-        if word not in _RATER_WORDS:
-            place.fail("rater", f"unknown category '{shorten(word)}'", suggest(word[:60], _RATER_WORDS))
-    turn.votes.append(_emotions(words))
-
-
-def _emotions(words: Iterable[str]) -> frozenset[str]:
-    return frozenset("neutral" if word == "neutral state" else emotion_name(word) for word in words if word)
-
-
-def _read_transcriptions(path: Path, dialogue: str) -> list[_Transcription]:
-    found = []
-    for place, line in read_lines(path, fallback="latin-1"):
-        # Some answers stand between the turns as "M: Yeah.", with neither a name nor times.
-        if not line.strip() or line.lstrip().startswith(("F:", "M:")):
-            continue
-        head, mark, text = line.partition("]:")
-        name, bracket, times = head.partition("[")
-        if not mark or not bracket:
-            place.fail("line", f"'{shorten(line)}' is not a turn", "expected: turn [start-end]: words")
-        start_s, end_s = _times(place, f"[{times}]")
-        turn = _turn_name(place, name, dialogue)
-        found.append(_Transcription(place=place, turn=turn, start_s=start_s, end_s=end_s, text=place.text("text", text)))
-    return found
