@@ -160,12 +160,12 @@ def test_any_damage_gives_records_or_one_error(
 def test_time_is_linear_in_a_line_of_two_megabytes(tmp_path: Path, filler: str) -> None:
     root = write_crema_d(tmp_path)
     line = filler * (2**21 // len(filler))
-    started = time.perf_counter()
+    started = time.process_time()
     for text in (line, line[: 2**20]):
         write_text(votes(root), text)
         with pytest.raises(DataError, match="line 1, "):
             read_crema_d(root, labels="votes")
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_the_real_tables(real_data: Path) -> None:

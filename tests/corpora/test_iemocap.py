@@ -288,14 +288,14 @@ def test_time_is_linear_in_a_line_of_two_megabytes(tmp_path: Path, place: Callab
     line = (filler * (iemocap_limit // len(filler) + 1))[:iemocap_limit]
     text = f"[0.5000 - 1.5000]\t{line}" if place is evaluation else f"Ses01F_impro01_F000 [{line}"
     write_text(place(root), text)
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(DataError, match="line 1, length"):
         read_iemocap(root)
     # Just below the bound the line is parsed.
     write_text(place(root), text[: 2**20])
     with pytest.raises(DataError, match="line 1, "):
         read_iemocap(root)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_many_turns_take_time_in_proportion(tmp_path: Path) -> None:
@@ -303,6 +303,6 @@ def test_many_turns_take_time_in_proportion(tmp_path: Path) -> None:
     turns = [replace(IEMOCAP_TURNS[IMPRO][0], name=f"Ses01F_impro01_F{n:05d}", start_s=n, end_s=n + 1) for n in range(5000)]
     write_text(evaluation(root), evaluation_text(turns))
     write_text(transcription(root), transcription_text(turns))
-    started = time.perf_counter()
+    started = time.process_time()
     assert sum(u.dialogue == IMPRO for u in read_iemocap(root).utterances) == 5000
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5

@@ -130,9 +130,9 @@ def test_any_damage_gives_records_or_one_error(tmp_path_factory: pytest.TempPath
 def test_time_is_linear_in_a_line_of_two_megabytes(tmp_path: Path, filler: str) -> None:
     root = write_meld(tmp_path)
     line = filler * (2**21 // len(filler))
-    started = time.perf_counter()
+    started = time.process_time()
     for text in (line, line[: 2**20]):
         write_text(root / "train_sent_emo.csv", f"{MELD_HEADER}\n{text}\n{MELD_HEADER}")
         with pytest.raises(DataError, match=r"line [23], "):
             read_meld(root)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
