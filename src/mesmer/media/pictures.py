@@ -7,20 +7,17 @@ for times before it. So 25, 29.97 and 30 frames per second and variable rates ag
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from fractions import Fraction
 from typing import Any
 
-import av
 import numpy as np
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
-from mesmer.media.serving import MOVED, Line, Oddities, Piece, Served, Serving
+from mesmer.media.serving import MOVED, Piece, Served, Serving
 from mesmer.media.source import (
-    PREROLL_S,
-    SEEK_FROM_S,
     Damage,
     MediaFile,
     Pulse,
@@ -32,56 +29,26 @@ from mesmer.media.source import (
     picture_stream,
     time_s,
 )
-from mesmer.media.stretch import SAME_TIME_S, Stretch
-from mesmer.media.timeline import Timeline
+from mesmer.media.streaming import Streaming
+from mesmer.media.stretch import SAME_TIME_S
 
-_SEEKABLE = ("mov", "matroska", "avi")
 _DAMAGE_BEFORE_FIRST_FRAME = 1000
 _PIXEL_SHAPES = (Fraction(1, 4), Fraction(4))
 
 
-class Pictures:
+class Pictures(Streaming):
     """Iterate over the chosen frames of one or many stretches, each as uint8 (H, W, 3) RGB, in order of time.
 
-    Comes out: a ``Piece`` for each frame, ``Served`` for each stretch at its end, ``MOVED``, or None as a sign of life.
-
-    Args:
-        file: the file; it is opened anew.
-        stretches: number and stretch: which times, and how large the frames may be.
-        claimed_end_s: where the file says its picture ends; None if it does not say.
-        seek: begin near the start of the one stretch, not at that of the file.
+    A stretch says which times, and how large the frames may be.
     """
 
-    def __init__(
-        self, *, file: MediaFile, stretches: Sequence[tuple[int, Stretch]], claimed_end_s: float | None, seek: bool
-    ) -> None:
-        self._file = file
-        self._stretches = stretches
-        self._claimed_end_s = claimed_end_s
-        self._seek = seek and len(stretches) == 1
-        self._begin()
+    seekable = ("mov", "matroska", "avi")
+    continuous = False
 
-    def _begin(self) -> None:
-        self._damage = Damage()
-        self._timeline = Timeline(claimed_end_s=self._claimed_end_s, continuous=False)
-        self._before = Oddities()  # when the last frame came
-        self.line = Line(self._stretches)
-        self.reached_s = 0.0
+    def _stream(self, container: InputContainer) -> Any:
+        return picture_stream(container)
 
-    def __iter__(self) -> Iterator[Piece | Served | object | None]:
-        start_s = self._stretches[0][1].start_s
-        if self._seek and start_s > SEEK_FROM_S and self._file.container in _SEEKABLE:
-            with self._file.open() as container:
-                if _seek(container, start_s - PREROLL_S):
-                    found = yield from self._choose(container, sought=True)
-                    if found:
-                        return
-        self._begin()
-        with self._file.open() as container:
-            yield from self._choose(container, sought=False)
-
-    def _choose(self, container: InputContainer, *, sought: bool) -> Generator[Piece | Served | object | None, None, bool]:
-        """Yield the chosen frames; return False if seeking led past the start, so that nothing was chosen."""
+    def _read(self, container: InputContainer, *, sought: bool) -> Generator[Piece | Served | object | None, None, bool]:
         stream = picture_stream(container)
         origin = origin_s(container)
         frame_s = _frame_length_s(stream)
@@ -113,18 +80,6 @@ class Pictures:
             serving.ended_s = timeline.end_s
             yield self._served(serving)
         return True
-
-    @property
-    def _start_s(self) -> float:
-        return self._stretches[0][1].start_s
-
-    def _come_to(self, time_s: float) -> None:
-        for serving in self.line.come_to(time_s):
-            self._before.begin(serving)
-
-    @property
-    def _oddities(self) -> Oddities:
-        return Oddities(self._damage.packets, self._timeline.replaced)
 
     def _served(self, serving: Serving, refusal: Refusal | None = None) -> Served:
         self.line.leave(serving)
@@ -205,13 +160,3 @@ def first_frame(container: InputContainer, *, file: MediaFile) -> VideoFrame | N
 def _frame_length_s(stream: Any) -> float:
     rate = stream.average_rate or stream.guessed_rate or stream.base_rate
     return float(1 / rate) if rate and Fraction(1, 10) <= rate <= 1000 else 0.04
-
-
-def _seek(container: InputContainer, target_s: float) -> bool:
-    """Seek the picture to the last key frame before a time; False if the container cannot."""
-    stream = picture_stream(container)
-    try:
-        container.seek(round((target_s + origin_s(container)) / stream.time_base), stream=stream, backward=True)
-    except (av.error.FFmpegError, OverflowError, ZeroDivisionError):
-        return False
-    return True

@@ -3,85 +3,44 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from math import gcd
 from typing import Any
 
-import av
 import numpy as np
 from av.container import InputContainer
 from numpy.typing import NDArray
 
 from mesmer.config import SAMPLE_RATE_HZ
 from mesmer.media.mono import Resampler, to_mono
-from mesmer.media.serving import MOVED, Line, Oddities, Piece, Served, Serving
-from mesmer.media.source import (
-    PREROLL_S,
-    SEEK_FROM_S,
-    Damage,
-    MediaFile,
-    Pulse,
-    Refusal,
-    beyond,
-    check_sound,
-    decoded,
-    origin_s,
-    sound_stream,
-    time_s,
-)
+from mesmer.media.serving import MOVED, Piece, Served, Serving
+from mesmer.media.source import Pulse, Refusal, beyond, check_sound, decoded, origin_s, sound_stream, time_s
+from mesmer.media.streaming import Streaming
 from mesmer.media.stretch import SOUND_BLOCK_SAMPLES, Stretch
-from mesmer.media.timeline import CONTINUOUS_SLACK_S, Timeline
-
-# Containers whose sound has exact time stamps after seeking; in the others the samples before are decoded and dropped.
-_SEEKABLE = ("mov", "wav", "flac")
+from mesmer.media.timeline import CONTINUOUS_SLACK_S
 
 
-class Sound:
+class Sound(Streaming):
     """Iterate over blocks float32 (T,) of at most half a second for one or many stretches, each without gaps.
 
-    Comes out: a ``Piece`` for each block, ``Served`` for each stretch at its end, ``MOVED``, or None as a sign of life.
-    Sample 0 lies at the start of the stretch. Sound that begins late or pauses has silence there.
-
-    Args:
-        file: the file; it is opened anew.
-        stretches: number and stretch: from when to when, and which channel.
-        claimed_end_s: where the file says its sound ends; None if it does not say.
-        seek: begin near the start of the one stretch, not at that of the file.
+    A stretch says from when to when, and which channel. Sample 0 lies at its start; sound that begins late or pauses has
+    silence there.
     """
 
-    def __init__(
-        self, *, file: MediaFile, stretches: Sequence[tuple[int, Stretch]], claimed_end_s: float | None, seek: bool
-    ) -> None:
-        self._file = file
-        self._stretches = stretches
-        self._claimed_end_s = claimed_end_s
-        self._seek = seek and len(stretches) == 1
-        self._begin()
+    # In the other containers time stamps after seeking are not exact; there the samples before are decoded and dropped.
+    seekable = ("mov", "wav", "flac")
+    continuous = True
 
     def _begin(self) -> None:
-        self._damage = Damage()
-        self._timeline = Timeline(claimed_end_s=self._claimed_end_s, continuous=True)
-        self._before = Oddities()  # when the last samples came
+        super()._begin()
         self._decoded_samples = 0
         self._channels = {name: _Channel(name) for name in sorted({stretch.channel for _, stretch in self._stretches})}
         self._tracks: dict[int, _Track] = {}
-        self.line = Line(self._stretches)
-        self.reached_s = 0.0
 
-    def __iter__(self) -> Iterator[Piece | Served | object | None]:
-        start_s = self._stretches[0][1].start_s
-        if self._seek and start_s > SEEK_FROM_S and self._file.container in _SEEKABLE:
-            with self._file.open() as container:
-                if _seek(container, start_s - PREROLL_S):
-                    found = yield from self._read(container, sought=True)
-                    if found:
-                        return
-        self._begin()
-        with self._file.open() as container:
-            yield from self._read(container, sought=False)
+    def _stream(self, container: InputContainer) -> Any:
+        return sound_stream(container)
 
     def _read(self, container: InputContainer, *, sought: bool) -> Generator[Piece | Served | object | None, None, bool]:
-        """Yield the blocks; return False if seeking led past the start, so that nothing was handed out."""
         stream = sound_stream(container)
         origin = origin_s(container)
         timeline = self._timeline
@@ -96,7 +55,7 @@ class Sound:
             rate_hz = frame.sample_rate
             stamp_s = time_s(frame.pts, stream)
             stamp_s = None if stamp_s is None else stamp_s - origin
-            if sought and not begun and (stamp_s is None or stamp_s > self._stretches[0][1].start_s):
+            if sought and not begun and (stamp_s is None or stamp_s > self._start_s):
                 return False
             expected_s = timeline.end_s
             starts_s = timeline.place(stamp_s, frame.samples / rate_hz)
@@ -127,15 +86,12 @@ class Sound:
             yield from self._end(serving)
         return True
 
-    def _come_to(self, time_s: float) -> None:
-        for serving in self.line.come_to(time_s):
-            self._before.begin(serving)
+    def _come_to(self, time_s: float) -> list[Serving]:
+        coming = super()._come_to(time_s)
+        for serving in coming:
             channel = self._channels[serving.stretch.channel]
             self._tracks[serving.index] = _Track(serving.stretch, not_numbers_before=channel.not_numbers)
-
-    @property
-    def _oddities(self) -> Oddities:
-        return Oddities(self._damage.packets, self._timeline.replaced)
+        return coming
 
     def _hand_out(self, channel: _Channel, place: int, samples: NDArray[np.float32]) -> Iterator[Piece | Served]:
         """Give numbered samples to the stretches that want this channel."""
@@ -277,13 +233,3 @@ def _run_start(stream: Any, origin: float, starts_s: float, rate_hz: int, length
         if skipped < length:
             return skipped, round(first_s * SAMPLE_RATE_HZ) + (index + skipped) * SAMPLE_RATE_HZ // rate_hz
     return 0, round(starts_s * SAMPLE_RATE_HZ)
-
-
-def _seek(container: InputContainer, target_s: float) -> bool:
-    """Seek the sound to before a time; False if the container cannot."""
-    stream = sound_stream(container)
-    try:
-        container.seek(round((target_s + origin_s(container)) / stream.time_base), stream=stream, backward=True)
-    except (av.error.FFmpegError, OverflowError, ZeroDivisionError):
-        return False
-    return True
