@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
-from mesmer.explain.check import mean_of
+from mesmer.explain.check_result import mean_of
 from mesmer.explain.controls import CONTROLS, control_mask
 from mesmer.explain.faithfulness import FRACTIONS, area, curves_of
 from mesmer.explain.sanity import PARTS, likeness, redrawn

@@ -2,84 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from mesmer.dataset.prepared import PreparedDataset, PreparedSplit
+from mesmer.dataset.prepared import PreparedDataset
 from mesmer.errors import ConfigError, DataError, ModelError
-from mesmer.evaluation.bootstrap import RESAMPLES, Interval, clusters_of, draw, percentiles
+from mesmer.evaluation.bootstrap import clusters_of
 from mesmer.evaluation.predictions import turned_to
-from mesmer.explain.evidence import occlude_evidence
+from mesmer.explain.against_truth import held_against_truth
+from mesmer.explain.check_result import Check, mean_of
 from mesmer.explain.faithfulness import ORDERS, Curves, area, curves_of
-from mesmer.explain.ground_truth import Evidence, score_split
-from mesmer.explain.pointing import MapScores, Pointing, random_trace, summarise
-from mesmer.explain.redraw import Redrawer
 from mesmer.explain.sanity import PARTS, Likeness, likeness, redrawn
-from mesmer.explain.seeing import SEEN, Seen, batch_of, end_to_end
-from mesmer.explain.truth import Truth, read_truths
+from mesmer.explain.seeing import SEEN, batch_of, end_to_end
 from mesmer.models.end_to_end import EndToEndModel
 from mesmer.models.loading import LoadedModel
 from mesmer.records import Clip
 
 Progress = Callable[[int, int], None]
-Known = tuple[float, Interval]
-"""A mean over utterances and its 95 % interval."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Check:
-    """What was measured.
-
-    Attributes:
-        utterances, speakers, runs: on what.
-        top_p: the attention mass that was kept.
-        curves: modality -> name -> mean over utterances: ``deletion attention`` and the like (mean change of the share over
-            the fractions, in log-odds), and the gain over each other order.
-        kept: modality -> name -> loss of the share where as much as was kept is blurred, for the model's sites and for each
-            control, and the gain over each control.
-        sanity: modality -> what was drawn anew -> ``rank``, ``overlap``, ``chance``.
-        agreement: modality -> the same between two runs, mean over all pairs; empty with one run.
-        pointing: modality and truth -> mask -> the pointing game; empty where the truth is not known.
-        evidence: share of the clips with evidence in the face on which blurring it moves the score more than blurring as
-            much at any other place; None where the truth is not known.
-        evidence_clips: how many those are.
-    """
-
-    utterances: int
-    speakers: int
-    runs: int
-    top_p: float
-    curves: Mapping[str, Mapping[str, Known]]
-    kept: Mapping[str, Mapping[str, Known]]
-    sanity: Mapping[str, Mapping[str, Mapping[str, Known]]]
-    agreement: Mapping[str, Mapping[str, Known]] = field(default_factory=dict)
-    pointing: Mapping[str, Mapping[str, Pointing]] = field(default_factory=dict)
-    evidence: Known | None = None
-    evidence_clips: int = 0
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain types, ready for ``json.dumps``."""
-        return {
-            "utterances": self.utterances,
-            "speakers": self.speakers,
-            "runs": self.runs,
-            "top_p": self.top_p,
-            "curves": _plain(self.curves),
-            "kept": _plain(self.kept),
-            "sanity": _plain(self.sanity),
-            "agreement": _plain(self.agreement),
-            "evidence": None if self.evidence is None else _plain({"share": self.evidence})["share"],
-            "evidence_clips": self.evidence_clips,
-            "pointing": {
-                name: {mask: one.to_json() for mask, one in masks.items()} for name, masks in self.pointing.items()
-            },
-        }
 
 
 def check_explanations(
@@ -136,7 +79,7 @@ def check_explanations(
             runs=len(models),
             top_p=networks[0].top_p,
             **gathered.summary(seed=seed),
-            **_held_against_truth(models, networks, chosen, rows, data=Path(data), seed=seed),
+            **held_against_truth(models, networks, chosen, rows, data=Path(data), seed=seed),
         )
     finally:
         for network, value in zip(networks, before, strict=True):
@@ -223,86 +166,3 @@ class _Gathered:
             into = into.setdefault(part, {}) if part else into
             into[what] = mean_of(np.array(values), self._speakers[(modality, where, what)], seed=seed)
         return answer
-
-
-def mean_of(values: NDArray[np.float64], speakers: Sequence[str | None], *, seed: int = 0) -> Known:
-    """Return the mean of a number per utterance and its 95 % interval, whole speakers resampled."""
-    clusters = clusters_of(speakers)
-    drawn = draw(clusters.count, resamples=RESAMPLES, seed=seed)
-    sums = np.bincount(clusters.of, weights=values, minlength=clusters.count)
-    sizes = np.bincount(clusters.of, minlength=clusters.count)
-    return float(values.mean()), percentiles((drawn @ sums) / (drawn @ sizes))
-
-
-def _held_against_truth(
-    models: Sequence[LoadedModel],
-    networks: Sequence[EndToEndModel],
-    split: PreparedSplit,
-    rows: Sequence[int],
-    *,
-    data: Path,
-    seed: int,
-) -> dict[str, Any]:
-    """The tests for which one must know what was shown, as :class:`Check` names them; none where that is not known."""
-    try:
-        truths = read_truths(data)
-    except DataError:
-        return {}
-    redrawer = Redrawer(data)
-    won: list[float] = []
-    speakers: list[str | None] = []
-    for row in rows:
-        clip = split[row]
-        found = occlude_evidence(models[0], clip, truths.get(clip.id, {}), redrawer.changed)
-        if found:
-            won.append(float(all(one.evidence_matters_most for one in found)))
-            speakers.append(split.speakers[row])
-    return {
-        "pointing": _pointing(models, networks, split, truths, redrawer, seed=seed),
-        "evidence": mean_of(np.array(won), speakers, seed=seed) if won else None,
-        "evidence_clips": len(won),
-    }
-
-
-def _pointing(
-    models: Sequence[LoadedModel],
-    networks: Sequence[EndToEndModel],
-    split: PreparedSplit,
-    truths: Mapping[str, Truth],
-    redrawer: Redrawer,
-    *,
-    seed: int,
-) -> dict[str, dict[str, Pointing]]:
-    """The pointing game by the parts of the face, by the pixels that changed, and in sound."""
-    cases: dict[str, tuple[Seen, Evidence | None]] = {
-        "visual, parts of the face": ("visual", None),
-        "visual, changed pixels": ("visual", redrawer.changed),
-        "audio, times": ("audio", None),
-    }
-    fresh = [redrawn(network, "all", seed=seed + 1 + run) for run, network in enumerate(networks)]
-    generator = torch.Generator().manual_seed(seed)
-    masks = {
-        "learnt": (networks, None),
-        "untrained": (fresh, None),
-        "random": (networks, lambda trace: random_trace(trace, generator)),
-    }
-    answer: dict[str, dict[str, Pointing]] = {}
-    for name, (modality, evidence) in cases.items():
-        for mask, (looking, change) in masks.items():
-            runs: list[MapScores] = []
-            for network, loaded in zip(looking, models, strict=True):
-                scored = score_split(
-                    network, split, truths,
-                    tokenizer=loaded.tokenizer, modality=modality, evidence=evidence, change=change,
-                )  # fmt: skip
-                runs.append(scored.scores)
-            if runs[0].known.any():
-                answer.setdefault(name, {})[mask] = summarise(runs, scored.speakers, seed=seed)
-    return answer
-
-
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: _plain(value) if isinstance(value, Mapping) else {"mean": value[0], "interval": list(value[1])}
-        for name, value in values.items()
-    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from mesmer.explain.check import Check, Known
+from mesmer.explain.check_result import Check, Known
 
 _CURVES = tuple(f"{kind} gain over {order}" for kind in ("deletion", "insertion") for order in ("scattered", "centre"))
 _KEPT = ("gain over scattered", "gain over shifted", "gain over centre")

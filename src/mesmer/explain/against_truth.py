@@ -1,0 +1,93 @@
+"""The marks of a model held against what was truly shown, where that is known: the pointing game, and evidence blurred."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from mesmer.dataset.prepared import PreparedSplit
+from mesmer.errors import DataError
+from mesmer.explain.check_result import mean_of
+from mesmer.explain.evidence import occlude_evidence
+from mesmer.explain.ground_truth import Evidence, score_split
+from mesmer.explain.pointing import MapScores, Pointing, random_trace, summarise
+from mesmer.explain.redraw import Redrawer
+from mesmer.explain.sanity import redrawn
+from mesmer.explain.seeing import Seen
+from mesmer.explain.truth import Truth, read_truths
+from mesmer.models.end_to_end import EndToEndModel
+from mesmer.models.loading import LoadedModel
+
+
+def held_against_truth(
+    models: Sequence[LoadedModel],
+    networks: Sequence[EndToEndModel],
+    split: PreparedSplit,
+    rows: Sequence[int],
+    *,
+    data: Path,
+    seed: int,
+) -> dict[str, Any]:
+    """Return the tests for which one must know what was shown, as :class:`~mesmer.explain.check_result.Check` names them.
+
+    None of them where that is not known. ``rows`` of the split are those in which evidence is blurred.
+    """
+    try:
+        truths = read_truths(data)
+    except DataError:
+        return {}
+    redrawer = Redrawer(data)
+    won: list[float] = []
+    speakers: list[str | None] = []
+    for row in rows:
+        clip = split[row]
+        found = occlude_evidence(models[0], clip, truths.get(clip.id, {}), redrawer.changed)
+        if found:
+            won.append(float(all(one.evidence_matters_most for one in found)))
+            speakers.append(split.speakers[row])
+    return {
+        "pointing": _pointing(models, networks, split, truths, redrawer, seed=seed),
+        "evidence": mean_of(np.array(won), speakers, seed=seed) if won else None,
+        "evidence_clips": len(won),
+    }
+
+
+def _pointing(
+    models: Sequence[LoadedModel],
+    networks: Sequence[EndToEndModel],
+    split: PreparedSplit,
+    truths: Mapping[str, Truth],
+    redrawer: Redrawer,
+    *,
+    seed: int,
+) -> dict[str, dict[str, Pointing]]:
+    """The pointing game by the parts of the face, by the pixels that changed, and in sound."""
+    cases: dict[str, tuple[Seen, Evidence | None]] = {
+        "visual, parts of the face": ("visual", None),
+        "visual, changed pixels": ("visual", redrawer.changed),
+        "audio, times": ("audio", None),
+    }
+    fresh = [redrawn(network, "all", seed=seed + 1 + run) for run, network in enumerate(networks)]
+    generator = torch.Generator().manual_seed(seed)
+    masks = {
+        "learnt": (networks, None),
+        "untrained": (fresh, None),
+        "random": (networks, lambda trace: random_trace(trace, generator)),
+    }
+    answer: dict[str, dict[str, Pointing]] = {}
+    for name, (modality, evidence) in cases.items():
+        for mask, (looking, change) in masks.items():
+            runs: list[MapScores] = []
+            for network, loaded in zip(looking, models, strict=True):
+                scored = score_split(
+                    network, split, truths,
+                    tokenizer=loaded.tokenizer, modality=modality, evidence=evidence, change=change,
+                )  # fmt: skip
+                runs.append(scored.scores)
+            if runs[0].known.any():
+                answer.setdefault(name, {})[mask] = summarise(runs, scored.speakers, seed=seed)
+    return answer
