@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mesmer.errors import ConfigError, DataError
 from mesmer.evaluation.answers import Answer, Truth
-from mesmer.evaluation.bootstrap import Clusters, Interval, draw, percentiles, replicate
+from mesmer.evaluation.bootstrap import Clusters, Interval, percentiles, replicate
 from mesmer.evaluation.measures import MEASURES, MICRO, SUMMED, Answered, Values, cluster_sums, measure, measures_of_sums
 from mesmer.evaluation.table import Resampling
 
@@ -119,8 +119,7 @@ def compare(
     drawn: list[Values] | None = None
     swapped: Values | None = None
     swaps = 0
-    if clusters.count > 1:
-        draws = draw(clusters.count, resamples=how.resamples, seed=how.seed)
+    if (draws := how.draws(clusters)) is not None:
         drawn = [replicate(one, clusters, draws) for one in pair]
         kept = swap_patterns(clusters.count, most=how.resamples, seed=how.seed)
         swapped, swaps = _swapped_differences(pair, clusters, kept), len(kept)

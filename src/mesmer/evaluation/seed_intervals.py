@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mesmer.errors import DataError
 from mesmer.evaluation.answers import Answer, Truth
-from mesmer.evaluation.bootstrap import Interval, draw, percentiles, replicate
+from mesmer.evaluation.bootstrap import Interval, percentiles, replicate
 from mesmer.evaluation.measures import MEASURES, MICRO, Values, measure
 from mesmer.evaluation.table import Resampling
 
@@ -80,8 +80,7 @@ def over_runs(truth: Truth, answers: Sequence[Answer], *, name: str, resampling:
     values = _stacked([measure(one) for one in answered])
     drawn: dict[str, NDArray[np.float64]] | None = None
     clusters = truth.clusters
-    if how.resamples and clusters.count > 1:
-        draws = draw(clusters.count, resamples=how.resamples, seed=how.seed)
+    if (draws := how.draws(clusters)) is not None:
         each = _stacked([replicate(one, clusters, draws) for one in answered])
         shares = _shares_of_runs(len(answers), resamples=how.resamples, seed=how.seed, name=name)
         drawn = {metric: np.einsum("rs,sr...->r...", shares, of) for metric, of in each.items()}

@@ -48,6 +48,14 @@ class Resampling:
         if self.resamples < 0 or self.seed < 0:
             raise ConfigError("resamples and seed cannot be negative", field="resamples", remedy="use 0 or more")
 
+    def draws(self, clusters: Clusters) -> NDArray[np.float64] | None:
+        """Return how often each cluster is drawn, (R, C); None where there are no intervals to make: no resamples, or no
+        second cluster.
+        """
+        if not self.resamples or clusters.count < 2:
+            return None
+        return draw(clusters.count, resamples=self.resamples, seed=self.seed)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
@@ -195,7 +203,7 @@ def make_table(
     """
     how = resampling or Resampling()
     clusters = truth.clusters
-    draws = draw(clusters.count, resamples=how.resamples, seed=how.seed) if how.resamples and clusters.count > 1 else None
+    draws = how.draws(clusters)
     rows = []
     for answer in (*answers, *trivial_answers(len(truth.ids), truth.emotions, prior)):
         answered = answer.against(truth)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mesmer.evaluation.answers import Answer, Truth, thresholded
-from mesmer.evaluation.bootstrap import Interval, draw, intervals_of, replicate
+from mesmer.evaluation.bootstrap import Interval, intervals_of, replicate
 from mesmer.evaluation.measures import measure, per_emotion
 from mesmer.evaluation.metrics import positives
 from mesmer.evaluation.paired import Difference, compare
@@ -68,7 +68,7 @@ def compared_rows(
     """
     how = resampling or Resampling()
     clusters = truth.clusters
-    draws = draw(clusters.count, resamples=how.resamples, seed=how.seed) if how.resamples and clusters.count > 1 else None
+    draws = how.draws(clusters)
     rows = []
     for number, answer in enumerate((*answers, *trivial_answers(len(truth.ids), truth.emotions, prior))):
         answered = answer.against(truth)
