@@ -10,11 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from mesmer.errors import ConfigError
 from mesmer.evaluation.seed_intervals import Number
 from mesmer.experiments.ablation import trained_on
 from mesmer.experiments.comparison import COST_NOTE
-from mesmer.experiments.dial import POINTS
+from mesmer.experiments.dial import POINTS, check_points
 from mesmer.experiments.recipes import Recipe, Recipes
 from mesmer.experiments.result import interval_note, notes_of
 from mesmer.experiments.runs import Outcome, Runs
@@ -109,8 +108,7 @@ def draw_curves(runs: Runs, recipes: Recipes, *, points: Sequence[float] = POINT
         ConfigError: there is no point, or one is not in (0, 1].
         MesmerError: settings are refused, or a run cannot be trained.
     """
-    if not points or not all(0 < p <= 1 for p in points):
-        raise ConfigError("p is above 0 and at most 1", field="--points", remedy="such as 0.1,0.5,1")
+    check_points(points)
     mesm = recipes.read("mesm")
     models = {subset: mesm if subset == "TAV" else trained_on(mesm, subset) for subset in SUBSETS}
     runs.need([mesm])

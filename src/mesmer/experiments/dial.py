@@ -85,8 +85,7 @@ def turn_dial(runs: Runs, recipes: Recipes, *, points: Sequence[float] = POINTS,
         ConfigError: there is no point, or one is not in (0, 1].
         MesmerError: settings are refused, or a run cannot be trained.
     """
-    if not points or not all(0 < p <= 1 for p in points):
-        raise ConfigError("p is above 0 and at most 1", field="--points", remedy="such as 0.1,0.5,1")
+    check_points(points)
     mesm, fe2e = recipes.read("mesm"), recipes.read("fe2e")
     each = [mesm.at(p) for p in points] if retrain else []
     runs.need([mesm, fe2e])
@@ -110,6 +109,16 @@ def turn_dial(runs: Runs, recipes: Recipes, *, points: Sequence[float] = POINTS,
             COST_NOTE,
         ),
     )
+
+
+def check_points(points: Sequence[float]) -> None:
+    """Refuse values that p cannot take, and none at all.
+
+    Raises:
+        ConfigError: there is no point, or one is not in (0, 1].
+    """
+    if not points or not all(0 < p <= 1 for p in points):
+        raise ConfigError("p is above 0 and at most 1", field="--points", remedy="such as 0.1,0.5,1")
 
 
 def _point(top_p: float, outcome: Outcome) -> DialPoint:

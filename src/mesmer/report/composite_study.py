@@ -16,7 +16,7 @@ from mesmer.experiments.composite_result import LOSS_ALLOWED, CompositeStudy, Ve
 from mesmer.report.audit_grids import NOTHING, Grid
 from mesmer.report.evaluation_plots import BLACK, BLUE, GREY, ORANGE, write_figure
 from mesmer.report.evaluation_table import HEADINGS, interval_text, percent
-from mesmer.report.experiment_files import write_grids
+from mesmer.report.experiment_files import grid_rows, write_grids
 
 _SHOWN = ("accuracy", "weighted_accuracy", "f1", "auroc", "calibration_error")
 
@@ -28,7 +28,6 @@ def write_study(study: CompositeStudy, folder: Path, *, command: str) -> list[Pa
         MesmerError: a file cannot be written.
     """
     grids = study_grids(study)
-    rows = [line for grid in grids for line in [("table", *grid.headings), *((grid.title, *row) for row in grid.rows)]]
     files = write_grids(
         folder / study.name,
         title=f"A composite corpus, {study.table.utterances} utterances of the test split",
@@ -36,7 +35,7 @@ def write_study(study: CompositeStudy, folder: Path, *, command: str) -> list[Pa
         notes=study.notes,
         warnings=study.warnings,
         command=command,
-        rows=rows,
+        rows=grid_rows(grids),
         told=study.to_json(),
     )
     return [*files, *write_figure(study_figure(study), folder / study.name)]

@@ -34,7 +34,7 @@ class DataFacts:
 _KNOWN: Mapping[str, DataFacts] = {
     "ravdess": DataFacts(
         title="RAVDESS, speech (Livingstone and Russo 2018)",
-        home="https://doi.org/10.5281/zenodo.1188976",
+        home=SOURCES["ravdess"].home,
         licence="CC BY-NC-SA 4.0",
         follows="Non-commercial use only, attributed, under the same terms; its authors sell a commercial licence.",
         people="24 professional actors, 12 women and 12 men, aged 21 to 33, North American English, two sentences, acted.",
@@ -42,7 +42,7 @@ _KNOWN: Mapping[str, DataFacts] = {
     ),
     "fer2013": DataFacts(
         title="FER2013 (Goodfellow et al. 2013, ICML challenge)",
-        home="https://www.kaggle.com/c/challenges-in-representation-learning-facial-expression-recognition-challenge",
+        home=SOURCES["fer2013"].home,
         licence="given for the challenge and for research; the pictures were found by a search engine and belong to others",
         follows="Research use; nobody in the pictures was asked.",
         people="Faces found on the web, 48 x 48, grey, many posed and of people in the public eye; age, sex and origin "
@@ -51,7 +51,7 @@ _KNOWN: Mapping[str, DataFacts] = {
     ),
     "goemotions": DataFacts(
         title="GoEmotions (Demszky et al. 2020), Ekman labels",
-        home="https://github.com/google-research/google-research/tree/master/goemotions",
+        home=SOURCES["goemotions"].home,
         licence="Apache-2.0",
         follows="Free use with attribution.",
         people="Written English comments of Reddit's users, who are mostly young and male; raters from India. Written "

@@ -67,14 +67,19 @@ def write_grids(
     return _write(stem, texts | {".csv": _csv(rows), ".json": _json(told | {"command": command})})
 
 
+def grid_rows(grids: Sequence[Grid]) -> list[tuple[str, ...]]:
+    """Return grids as rows of one CSV file: the headings of each, and its rows behind its title."""
+    return [line for grid in grids for line in [("table", *grid.headings), *((grid.title, *row) for row in grid.rows)]]
+
+
 def write_counts(name: str, audit: Audit, folder: Path, *, command: str) -> list[Path]:
     """Write the counts of a prepared dataset as the paper's Table 1 or 2. Returns and raises as :func:`write_result`."""
     grids = count_grids(audit)
     texts = _texts(f"Counts of {audit.corpus}", grids, notes=(), warnings=(), command=command)
-    rows = [line for grid in grids for line in [("table", *grid.headings), *((grid.title, *row) for row in grid.rows)]]
     told = audit.to_json()
     kept = {key: told[key] for key in ("corpus", "emotions", "splits", "labels", "paper", "made")}
-    return _write(folder / name, texts | {".csv": _csv(rows), ".json": _json({"name": name, **kept, "command": command})})
+    tables = {".csv": _csv(grid_rows(grids)), ".json": _json({"name": name, **kept, "command": command})}
+    return _write(folder / name, texts | tables)
 
 
 def count_grids(audit: Audit) -> list[Grid]:
