@@ -1,4 +1,4 @@
-"""One tiny synthetic corpus, made once for all tests of this folder."""
+"""One tiny synthetic corpus, made once for all tests of this folder, and the tests that need h5py."""
 
 from __future__ import annotations
 
@@ -26,3 +26,8 @@ def tiny_root(tiny: Corpus) -> Path:
 @pytest.fixture(scope="session")
 def tiny_truth(tiny: Corpus) -> list[dict[str, Any]]:
     return list(read_truth(tiny.root))
+
+
+@pytest.fixture
+def h5py() -> None:
+    pytest.importorskip("h5py", reason="csd files need h5py: pip install 'mesmer-emotion[features]'")
