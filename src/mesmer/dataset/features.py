@@ -40,6 +40,7 @@ from mesmer.dataset.feature_pieces import (
     stands,
 )
 from mesmer.dataset.prepared import PreparedDataset, PreparedSplit
+from mesmer.dataset.row_count import row_counter
 from mesmer.errors import ConfigError, MesmerError, StaleDatasetError
 from mesmer.records import MODALITIES, SPLITS
 from mesmer.signals.handcrafted.clip_features import VERSION
@@ -160,15 +161,11 @@ def _make_all(
 ) -> None:
     """Make the pieces that are not there yet."""
     missing = [piece for piece in pieces if not stands(piece, work)]
-    total, left = sum(len(piece.rows) for piece in pieces), sum(len(piece.rows) for piece in missing)
-
-    def done(rows: int) -> None:
-        nonlocal left
-        left -= rows
-        if progress:
-            progress(total - left, total)
-
-    done(0)
+    done = row_counter(
+        total=sum(len(piece.rows) for piece in pieces),
+        missing=sum(len(piece.rows) for piece in missing),
+        progress=progress,
+    )
     if not missing:
         return
     if not workers:

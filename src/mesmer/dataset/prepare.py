@@ -26,6 +26,7 @@ from mesmer.dataset.pieces import PieceTask, find_piece, make_task
 from mesmer.dataset.plan import Plan, make_plan
 from mesmer.dataset.prepared import PreparedDataset
 from mesmer.dataset.ready_rows import prepare_ready
+from mesmer.dataset.row_count import row_counter
 from mesmer.dataset.workers import LocalCrew, MakeParts, MakePieces, make_parts, media_pieces, run_here
 from mesmer.errors import ConfigError, DataError, MesmerError, StaleDatasetError
 from mesmer.storage.atomic import plain_error, remove_leftovers, write_json
@@ -234,15 +235,9 @@ def _check_workers(workers: int) -> None:
 def _make_pieces(tasks: Sequence[PieceTask], run: Run, progress: Callable[[int, int], None] | None) -> None:
     """Prepare the sources that are not there yet."""
     missing = [task for task in tasks if find_piece(task) is None]
-    total, left = sum(len(task.rows) for task in tasks), sum(len(task.rows) for task in missing)
-
-    def done(rows: int) -> None:
-        nonlocal left
-        left -= rows
-        if progress:
-            progress(total - left, total)
-
-    done(0)
+    done = row_counter(
+        total=sum(len(task.rows) for task in tasks), missing=sum(len(task.rows) for task in missing), progress=progress
+    )
     if missing:
         run(missing, done)
 
