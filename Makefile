@@ -31,6 +31,8 @@ demo: $(VENV)/.installed
 	$(MESMER) train --config configs/demo.yaml --data $(DEMO)/data --run $(DEMO)/run --resume
 	$(MESMER) evaluate $(DEMO)/run --data $(DEMO)/data --split test
 	$(MESMER) predict $(DEMO)/data/raw/unseen.mp4 --transcript $(DEMO)/data/raw/unseen.txt --model $(DEMO)/run
+	$(MESMER) analyze src/mesmer/samples/drawn_talk.mp4 --transcript src/mesmer/samples/drawn_talk.srt \
+	  --model default --out $(DEMO)/analyzed --again
 
 results: $(VENV)/.installed-dev
 	$(MESMER) prepare synthetic $(RESULTS)/data --size small --seed 0 --workers $(WORKERS)

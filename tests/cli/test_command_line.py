@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 import mesmer
 from mesmer.cli.main import COMMANDS, main
+from mesmer.models import catalogue
 
 
 def run_process(*words: str, code: str | None = None) -> subprocess.CompletedProcess[str]:
@@ -132,5 +134,8 @@ def test_without_a_model_the_remedy_is_told(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MESMER_MODEL", raising=False)
+    (tmp_path / "shelf").mkdir()
+    shutil.copy(catalogue.PACKAGED / "catalogue.json", tmp_path / "shelf")
+    monkeypatch.setattr(catalogue, "PACKAGED", tmp_path / "shelf")  # an installation without weights
     assert main(["predict", "clip.mp4", "--json"]) == 2
     assert "make demo" in capsys.readouterr().err

@@ -39,7 +39,8 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shelf(tmp_path: Path) -> Path:
     """A folder like the one in the package, without models."""
     (tmp_path / "packaged").mkdir()
-    shutil.copy(PACKAGED / "catalogue.json", tmp_path / "packaged")
+    values = json.loads((PACKAGED / "catalogue.json").read_text()) | {"sha256": {}}
+    (tmp_path / "packaged" / "catalogue.json").write_text(json.dumps(values))
     return tmp_path / "packaged"
 
 

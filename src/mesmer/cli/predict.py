@@ -16,9 +16,6 @@ from mesmer.storage.reading import read_bytes
 HELP = "say which emotions are expressed in a clip"
 DESCRIPTION = "Say which emotions are expressed in a clip."
 
-DEMO_RUN = Path("demo") / "run"
-"""The model of `make demo`: used where no other is named and no default model is installed."""
-
 MODEL_HELP = "run, model folder, name (see mesmer models) or hub id; else $MESMER_MODEL, else default"
 
 _LARGEST_TRANSCRIPT_BYTES = 1024 * 1024
@@ -49,7 +46,7 @@ def run(arguments: Any) -> int:
 
 
 def model_name(named: str | None) -> str:
-    """Return the model to use: the one named, else ``$MESMER_MODEL``, else the default, else the demo's.
+    """Return the model to use: the one named, else ``$MESMER_MODEL``, else the default.
 
     Raises:
         ModelError: there is none of these.
@@ -59,10 +56,7 @@ def model_name(named: str | None) -> str:
     name = named or os.environ.get("MESMER_MODEL")
     if name:
         return name
-    catalogue = Catalogue.here()
-    if DEFAULT not in catalogue and DEMO_RUN.is_dir():
-        return str(DEMO_RUN)
-    catalogue.folder(DEFAULT)  # says what to do where there is none
+    Catalogue.here().folder(DEFAULT)  # says what to do where there is none
     return DEFAULT
 
 
