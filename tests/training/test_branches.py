@@ -105,14 +105,16 @@ def test_branches_of_their_own_sizes_come_together(name: str, tmp_path: Path) ->
         assert torch.equal(ours.multiply_adds, theirs.multiply_adds)
 
 
-def test_sizes_of_branches_that_came_later_leave_the_hash_of_settings_that_have_none() -> None:
+def test_settings_that_came_later_leave_the_hash_of_settings_that_have_none() -> None:
     plain = small_settings("mesm")
-    assert "audio" in to_dict(plain)
-    older = {key: value for key, value in to_dict(plain).items() if key not in ("audio", "visual")}
+    later = {"audio", "visual", "grey_faces"}
+    assert later <= to_dict(plain).keys()
+    older = {key: value for key, value in to_dict(plain).items() if key not in later}
     text = json.dumps(older, sort_keys=True, separators=(",", ":"))
     assert settings_hash(plain) == hashlib.sha256(text.encode()).hexdigest()[:16]
     hashes = {settings_hash(replace(plain, **{name: BranchSizes(width=n)})) for name in ("audio", "visual") for n in (0, 8)}
-    assert len(hashes | {settings_hash(plain)}) == 5
+    hashes |= {settings_hash(plain), settings_hash(replace(plain, grey_faces=True))}
+    assert len(hashes) == 6
 
 
 def test_of_emotions_that_excluded_each_other_the_log_odds_against_neutral_go_over() -> None:
