@@ -14,7 +14,7 @@ from mesmer.baseline_settings import BaselineSettings
 from mesmer.emotions import SIX_EMOTIONS
 from mesmer.errors import ConfigError
 from mesmer.media_settings import SAMPLE_RATE_HZ, MelSettings, PrepareSettings
-from mesmer.setting_checks import between, positive
+from mesmer.setting_checks import UNHASHED_DEFAULT, between, positive
 from mesmer.train_settings import TrainSettings
 
 __all__ = [
@@ -33,9 +33,6 @@ __all__ = [
     "TrainSettings",
     "preset",
 ]
-
-UNHASHED_DEFAULT = {"unhashed_default": True}
-"""Metadata of a setting that came later: at its default it leaves the hash what it was, so that begun runs can go on."""
 
 
 @dataclass(frozen=True, kw_only=True)

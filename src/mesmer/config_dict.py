@@ -22,16 +22,16 @@ def to_dict(settings: Any) -> dict[str, Any]:
 
 def settings_hash(settings: Any) -> str:
     """Return 16 hex digits that change whenever any setting changes."""
-    text = json.dumps(_hashed(settings), sort_keys=True, separators=(",", ":"))
+    text = json.dumps(hashed(settings), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _hashed(settings: Any) -> Any:
+def hashed(settings: Any) -> Any:
     """Return the settings as plain types, without those that came later and are at their default."""
     if not dataclasses.is_dataclass(settings):
         return settings
     return {
-        field.name: _hashed(value)
+        field.name: hashed(value)
         for field in dataclasses.fields(settings)
         for value in [getattr(settings, field.name)]
         if not (field.metadata.get("unhashed_default") and value == field.default)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from mesmer.errors import ConfigError
-from mesmer.setting_checks import between, positive
+from mesmer.setting_checks import UNHASHED_DEFAULT, between, positive
 
 SAMPLE_RATE_HZ = 16_000
 
@@ -24,6 +24,8 @@ class PrepareSettings:
             lost; in the frames between, faces are looked for where they should be by now. 1 searches every frame.
         max_frame_side_px: frames are shrunk to at most this long side when decoded.
         silence_peak: a waveform whose peak stays at or below this is absent: silent.
+        trim_silence: of sound without a picture, the silence before and behind is cut off; the clip begins and ends with
+            what remains. Beside a picture nothing is cut, so that times agree.
     """
 
     frame_interval_s: float = 0.5
@@ -33,6 +35,7 @@ class PrepareSettings:
     search_every_frames: int = 4
     max_frame_side_px: int = 1280
     silence_peak: float = 1e-4
+    trim_silence: bool = field(default=False, metadata=UNHASHED_DEFAULT)
 
     def __post_init__(self) -> None:
         positive(self, "frame_interval_s", "min_face_px", "detect_max_side_px", "search_every_frames", "max_frame_side_px")

@@ -1,8 +1,11 @@
-"""Checks that settings share: each refuses with the name of the field."""
+"""What settings share: checks, each of which refuses with the name of the field, and what marks a field."""
 
 from __future__ import annotations
 
 from mesmer.errors import ConfigError
+
+UNHASHED_DEFAULT = {"unhashed_default": True}
+"""Metadata of a setting that came later: at its default it leaves the hash what it was, so that begun runs can go on."""
 
 
 def positive(settings: object, *names: str) -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mesmer.config import PrepareSettings
 from mesmer.dataset.clip import make_clip
-from mesmer.dataset.sound import from_pcm16, to_pcm16
+from mesmer.dataset.sound import from_pcm16, spoken_part, to_pcm16
 from mesmer.dataset.workers import make_parts
 from mesmer.errors import MediaError
 from mesmer.media.facts import Frame, MediaFacts, SoundBlock, StretchEnd
@@ -77,9 +77,9 @@ class OneStream(MadeReader):
     def __iter__(self) -> Any:
         return iter([*((0, piece) for piece in self._pieces), (0, StretchEnd())])
 
-    def clip(self, detector: Any = None, **changes: Any) -> Clip:
+    def clip(self, detector: Any = None, prepare: PrepareSettings = SETTINGS, **changes: Any) -> Clip:
         utterance = Utterance(id="x", corpus="c", media="x.mp4", **changes)
-        return make_clip(utterance, reader=self, detector=detector or MadeDetector(), settings=SETTINGS)  # type: ignore[arg-type]
+        return make_clip(utterance, reader=self, detector=detector or MadeDetector(), settings=prepare)  # type: ignore[arg-type]
 
 
 def block(*values: float) -> SoundBlock:
@@ -93,6 +93,34 @@ def test_silence_is_at_or_below_the_peak() -> None:
     loud = OneStream(block(0.0, 4 * step, 0.0)).clip()
     assert "audio" not in loud.absent
     assert loud.waveform.tolist() == [0.0, 4 * step, 0.0]
+
+
+def test_silence_around_sound_is_cut_on_request_and_where_there_is_no_picture() -> None:
+    hiss = np.random.default_rng(0).uniform(-1e-3, 1e-3, 3 * 16_000)
+    hiss[16_000:20_000] += np.sin(np.arange(4_000))
+    sound = block(*hiss)
+    frame = Frame(time_s=0.0, pixels=np.full((60, 80, 3), 200, np.uint8))
+    trimming = replace(SETTINGS, trim_silence=True)
+    whole, beside = OneStream(sound, seconds=3.0).clip(), OneStream(sound, frame, seconds=3.0).clip(prepare=trimming)
+    assert len(whole.waveform) == len(beside.waveform) == 48_000
+    cut = OneStream(sound, seconds=3.0).clip(prepare=trimming)
+    assert np.array_equal(cut.waveform, whole.waveform[16_000 - 800 : 20_160 + 800])  # to the end of a frame of 20 ms
+    assert cut.duration_s == len(cut.waveform) / 16_000
+    assert cut.sound_end_s is None
+    silent = OneStream(block(*np.zeros(100)), seconds=3.0).clip(prepare=trimming)
+    assert (silent.absent["audio"], silent.duration_s) == ("silent", 3.0)
+
+
+@given(
+    hnp.arrays(np.int16, st.integers(0, 4000), elements=st.integers(-40, 40)), st.integers(0, 3000), st.integers(1, 2000)
+)
+def test_what_is_cut_is_quiet_and_what_is_loud_stays(quiet: NDArray[np.int16], place: int, samples: int) -> None:
+    wave = np.concatenate([from_pcm16(quiet[:place]), np.full(samples, 0.5, np.float32), from_pcm16(quiet[place:])])
+    kept = spoken_part(wave)
+    assert len(kept) <= len(wave)
+    assert np.count_nonzero(kept == 0.5) >= samples - 319  # what is left of a frame at the end counts as nothing
+    assert np.isin(kept, wave).all()
+    assert np.array_equal(spoken_part(np.zeros(900, np.float32)), np.zeros(900, np.float32))
 
 
 def test_samples_that_are_no_numbers_are_silenced_and_told() -> None:

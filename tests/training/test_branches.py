@@ -152,6 +152,8 @@ def test_what_does_not_fit_is_named() -> None:
     elsewhere = loaded(source("mesm", "visual", 1), prepare=PrepareSettings(face_margin=0.3))
     with pytest.raises(ConfigError, match=r"prepare\.face_margin"):
         take_over(model, {"visual": elsewhere}, prepare=PrepareSettings())
+    cut = loaded(source("mesm", "audio", 1), prepare=PrepareSettings(trim_silence=True))
+    take_over(model, {"audio": cut}, prepare=PrepareSettings())  # a matter of sound alone
     with pytest.raises(ConfigError, match="has no branches"):
         take_over(small_model("lf_lstm"), {"visual": loaded(model)}, prepare=PrepareSettings())
     with pytest.raises(ConfigError, match="has no branches"):

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mesmer.config import PrepareSettings
-from mesmer.dataset.sound import from_pcm16, to_pcm16
+from mesmer.config import SAMPLE_RATE_HZ, PrepareSettings
+from mesmer.dataset.sound import from_pcm16, spoken_part, to_pcm16
 from mesmer.dataset.sound_files import Heard, SoundFiles
 from mesmer.errors import MediaError
 from mesmer.media.facts import Frame, MediaFacts, SoundBlock, StretchEnd
@@ -174,6 +174,11 @@ class _OpenClip:
         no_picture = end.video_absent or (None if len(track.faces) else "no frames")
         reasons = {"text": None if text else "no text", "audio": no_sound, "visual": no_picture}
         end_s = utterance.end_s if utterance.end_s is not None else facts.duration_s
+        duration_s = max(0.0, end_s - (utterance.start_s or 0.0))
+        trimmed = self.settings.trim_silence and bool(no_picture) and not no_sound
+        if trimmed:
+            waveform = spoken_part(waveform)
+            duration_s = len(waveform) / SAMPLE_RATE_HZ
         file_warnings = dict.fromkeys((*end.warnings, *sound.end.warnings))  # each once, in their order
         return Clip(
             id=utterance.id,
@@ -184,10 +189,10 @@ class _OpenClip:
             waveform=waveform,
             text=text,
             absent={name: reason for name, reason in reasons.items() if reason},
-            duration_s=max(0.0, end_s - (utterance.start_s or 0.0)),
+            duration_s=duration_s,
             warnings=(*file_warnings, *told, *track.warnings),
             picture_end_s=end.picture_end_s,
-            sound_end_s=sound.end.sound_end_s,
+            sound_end_s=None if trimmed else sound.end.sound_end_s,
             people=track.people if len(track.faces) else None,
             stamps_replaced=end.stamps_replaced + (heard.end.stamps_replaced if heard else 0),
         )

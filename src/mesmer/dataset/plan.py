@@ -19,7 +19,7 @@ from typing import Any
 
 import mesmer
 from mesmer.config import PrepareSettings
-from mesmer.config_dict import to_dict
+from mesmer.config_dict import hashed
 from mesmer.corpora.base import Corpus
 from mesmer.dataset.splits import assign_splits
 from mesmer.errors import DataError
@@ -72,7 +72,7 @@ class Plan:
         return {
             "corpus": self.corpus.name,
             "emotions": list(self.corpus.emotions),
-            "settings": to_dict(self.settings),
+            "settings": hashed(self.settings),
             "manifest_sha256": self.manifest_sha256,
             "made_with": dict(self.made_with),
         }

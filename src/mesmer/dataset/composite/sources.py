@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -80,7 +80,8 @@ def read_sources(folders: Mapping[str, str | Path]) -> Sources:
     opened = {modality: PreparedDataset.open(folders[modality]) for modality in MODALITIES}
     first = next(iter(opened.values()))
     for dataset in opened.values():
-        if dataset.settings != first.settings:
+        # Whether silence was cut is the voices' own affair: a composite has pictures, and lays each voice anew.
+        if replace(dataset.settings, trim_silence=False) != replace(first.settings, trim_silence=False):
             raise DataError(
                 f"the sources were prepared with other settings than {first.folder}",
                 file=dataset.folder,

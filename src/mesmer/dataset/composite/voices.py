@@ -12,12 +12,8 @@ from scipy.signal import butter, resample, sosfilt
 
 from mesmer.config import SAMPLE_RATE_HZ
 from mesmer.dataset.composite.form import Recording
-from mesmer.dataset.sound import from_pcm16, to_pcm16
+from mesmer.dataset.sound import from_pcm16, spoken_part, to_pcm16
 
-_FRAME = SAMPLE_RATE_HZ // 50
-_AUDIBLE = 0.05
-"""A frame of 20 ms counts as voice from this share of the loudest one's amplitude on."""
-_MARGIN = SAMPLE_RATE_HZ // 20
 _QUICK = 160
 
 
@@ -46,17 +42,6 @@ def recorded_voice(
     heard = _in_band(heard, recording) * 10 ** (recording.level_db / 20)
     peak = float(np.abs(heard).max())
     return from_pcm16(to_pcm16((heard / max(1.0, peak)).astype(np.float32)))
-
-
-def spoken_part(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the waveform without the silence before and behind it; itself where there is nothing but silence."""
-    frames = len(waveform) // _FRAME
-    if not frames:
-        return waveform
-    loudness = np.sqrt(np.square(waveform[: frames * _FRAME].reshape(frames, _FRAME)).mean(axis=1))
-    audible = np.flatnonzero(loudness >= _AUDIBLE * loudness.max())
-    first, last = int(audible[0]) * _FRAME, (int(audible[-1]) + 1) * _FRAME
-    return waveform[max(0, first - _MARGIN) : last + _MARGIN]
 
 
 def _faster(voice: NDArray[np.float64], speed: float) -> NDArray[np.float64]:
