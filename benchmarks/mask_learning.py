@@ -35,6 +35,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="only so many training examples (a trial, not a result)")
     parser.add_argument("--smoke", action="store_true", help="a minute of drawn faces, whatever else is said")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", choices=["fp32", "bf16"], help="of the products while training")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument(
         "--table", action="store_true", help="score the finished runs on the test part and print the tables"
@@ -46,6 +47,7 @@ def main() -> None:
     study = chosen.but(
         width=options.width, seeds=options.seeds, masks=options.masks, densities=options.densities,
         dense_epochs=options.dense_epochs, sparse_epochs=options.sparse_epochs, limit=options.limit, device=options.device,
+        precision=options.precision,
     )  # fmt: skip
     scores = run_study(study, data=options.data, work=options.work, test=options.table)
     if options.table:

@@ -30,6 +30,7 @@ class Study:
     limit: int | None = None
     device: str = "cpu"
     batch_size: int = 64
+    precision: str = "fp32"
     drawn: Mapping[str, int] = field(default_factory=lambda: {"train": 2400, "valid": 600, "test": 1200})
 
     def but(self, **changes: Any) -> Study:
@@ -106,19 +107,20 @@ def run_study(study: Study, *, data: Path | None, work: Path, test: bool) -> lis
     results = []
     for seed in study.seeds:
         train_part, valid, test_part = parts(study, data, seed)
-        folder = work / study.name / f"width{study.width}" / f"seed{seed}"
+        folder = work / study.name / f"width{study.width}{'-bf16' * (study.precision == 'bf16')}" / f"seed{seed}"
         start = study_model(
             train_part.classes, MASKS["dense"], width=study.width, modality=train_part.modality, seed=seed
         ).to(study.device)
         common = {"examples": train_part, "valid": valid, "say": lambda line: print(line, flush=True)}
-        plan = Plan(epochs=study.dense_epochs, density=None, final=False, batch_size=study.batch_size)
+        how = {"batch_size": study.batch_size, "precision": study.precision}
+        plan = Plan(epochs=study.dense_epochs, density=None, final=False, **how)
         train(start, plan=plan, seed=seed, folder=folder / "start", **common)
         for mask, density in study.runs():
             model = study_model(
                 train_part.classes, MASKS[mask], width=study.width, modality=train_part.modality, seed=seed
             ).to(study.device)
             take_over(model, start.state_dict())
-            plan = Plan(epochs=study.sparse_epochs, density=density, batch_size=study.batch_size)
+            plan = Plan(epochs=study.sparse_epochs, density=density, **how)
             name = mask if density is None else f"{mask}-{density:g}"
             train(model, plan=plan, seed=100 + seed, folder=folder / name, **common)
             if test:

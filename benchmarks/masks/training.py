@@ -33,6 +33,7 @@ class Plan:
         density: wanted at the end, the mean over the blocks; None leaves the nucleus out (dense).
         falling: share of the epochs during which the density falls, in equal steps, from 1.
         final: let the learning rate fall to zero along half a cosine; else it stays.
+        precision: ``fp32``, or ``bf16`` for products in bfloat16 while training; scores are of float32.
     """
 
     epochs: int
@@ -43,6 +44,7 @@ class Plan:
     warmup_steps: int = 100
     batch_size: int = 64
     weight_decay: float = 1e-4
+    precision: str = "fp32"
 
     def density_in(self, epoch: int) -> float | None:
         """Return the density to train at; the last steps of the fall lie before the last ``1 - falling`` epochs."""
@@ -170,7 +172,8 @@ def _epoch(
     for step, rows in enumerate(batches):
         _set_rate(optimizer, plan, epoch * len(batches) + step, plan.epochs * len(batches))
         part = augmented(examples.select(rows), draw)
-        logits = model(batch_of(part, text=text_settings()).to(device)).logits
+        with torch.autocast(device.type, torch.bfloat16, enabled=plan.precision == "bf16"):
+            logits = model(batch_of(part, text=text_settings()).to(device)).logits.float()
         loss = F.cross_entropy(logits, part.labels.to(device), label_smoothing=0.05)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
