@@ -1,15 +1,19 @@
 """Scores of the finished runs as a table, with 95 % intervals: accuracy of faces, unweighted average recall of voices.
 
 Intervals resample the test faces, the drawn people, or the actors; they hold for the seeds at hand, each of which is shown.
+That of the hits is over the seeds (Student's t).
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean, stdev
 
 import torch
+from scipy.stats import t as student
 from torch import Tensor
 
 from masks.study import Result, Study
@@ -88,6 +92,9 @@ def _row(
         row["against_dense"] = _interval(own - _metric(study, dense, weights))
     if all(run.pointing is not None for run in runs):
         row["pointing"] = torch.tensor([run.pointing for run in runs]).mean(0).tolist()
+        row["times_chance"] = _over_seeds(
+            [hits / chance for hits, chance in (run.pointing for run in runs if run.pointing)]
+        )
     if learnt is not None:
         row["learnt_against_it"] = _interval(_metric(study, learnt, weights) - own)
     return row
@@ -97,6 +104,15 @@ def _interval(values: Tensor) -> list[float]:
     """Return the value on all examples, and the middle 95 % of the resamples."""
     low, high = torch.quantile(values[1:], torch.tensor([0.025, 0.975])).tolist()
     return [float(values[0]), low, high]
+
+
+def _over_seeds(values: Sequence[float]) -> list[float]:
+    """Return the mean, and its 95 % interval where there are several."""
+    mean = fmean(values)
+    if len(values) < 2:
+        return [mean]
+    half = float(student.ppf(0.975, len(values) - 1)) * stdev(values) / math.sqrt(len(values))
+    return [mean, mean - half, mean + half]
 
 
 def _line(mask: str, row: dict[str, object]) -> str:
@@ -113,7 +129,12 @@ def _line(mask: str, row: dict[str, object]) -> str:
     singles = ", ".join(f"{value:.1f}" for value in each)
     millions = f"{row['multiply_adds'] / 1e6:.1f}"  # type: ignore[operator]
     pointing = row.get("pointing")
-    hits = f"{pointing[0]:.2f} of {pointing[1]:.2f}" if isinstance(pointing, list) else ""
+    hits = ""
+    if isinstance(pointing, list):
+        times = row["times_chance"]
+        assert isinstance(times, list)
+        over_seeds = f" ({times[1]:.2f} to {times[2]:.2f})" if len(times) == 3 else ""
+        hits = f"{pointing[0]:.2f} of {pointing[1]:.2f}: {times[0]:.2f} times{over_seeds}"
     return (
         f"| {mask} | {shares} | {row['top_p']:.2f} | {millions} | {cell('value')} | {singles} |"
         f" {cell('against_dense', '+')} | {cell('learnt_against_it', '+')} | {hits} |"
