@@ -3,8 +3,9 @@
     mesmer prepare synthetic tiny --size tiny --seed 0
     python benchmarks/storage_forms.py tiny [--clips 40] [--rounds 3]
 
-Of the first clips of a prepared dataset's train split; of sound, those that are not silent. Reading is processor time of one
-thread, everything in turn; Parquet is written in row groups of four, as shards are. Last, what a row of the dataset itself costs (``PreparedSplit[number]``).
+Of the first clips of a prepared dataset's train split (of sound, those that are not silent). Reading is processor time of
+one thread, everything in turn; Parquet is written in row groups of four, as shards are. Last, what a row of the dataset
+itself costs (``PreparedSplit[number]``).
 """
 
 from __future__ import annotations
