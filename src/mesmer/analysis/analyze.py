@@ -245,6 +245,8 @@ class RunningAnalysis:
                         detector=predictor.detector,
                         prepare=predictor.loaded.prepare,
                     )
+                if heard.kind == "gap" and "visual" in clip.absent:
+                    continue  # seen, but not so that a face can be cut out: there is nothing to read
                 text = next(given, None) if heard.kind == "speech" else None
                 if transcript is None and whisper is not None and heard.kind == "speech" and len(clip.waveform):
                     with clock.at("words"):

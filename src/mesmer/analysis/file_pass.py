@@ -210,7 +210,8 @@ class FilePass:
         segment = self._within(segment)
         seen = self.watcher.between(segment.start_s, segment.end_s)
         if segment.kind == "gap":
-            turns = [Turn(start_s=segment.start_s, end_s=segment.end_s, person=person) for person in seen]
+            found = [person for person, ones in seen.items() if any(one.found for one in ones)]
+            turns = [Turn(start_s=segment.start_s, end_s=segment.end_s, person=person) for person in found]
         else:
             with self.clock.at("faces"):
                 turns = find_turns(

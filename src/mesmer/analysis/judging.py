@@ -24,7 +24,8 @@ from mesmer.signals.mtcnn import FaceDetector
 from mesmer.signals.tracking import Track, main_track
 
 NO_FACE = "the speaker is not in the picture"
-"""Why the picture is absent, where faces are seen but none of them speaks."""
+LOST_FACE = "the face of this person was not found in the frames that are read"
+"""Why the picture is absent, where faces are seen but none of them speaks; and where the one who does has no crop."""
 
 
 def make_turn_clip(
@@ -54,7 +55,9 @@ def make_turn_clip(
         clip = replace(clip, waveform=clip.waveform[:0], absent={**clip.absent, "audio": "no speech"})
     nobody_speaks = turn.person is None and bool(seen)
     lost = choose is not main_track and not clip.face_found.any()
-    return _without_picture(clip) if (nobody_speaks or lost) and "visual" not in clip.absent else clip
+    if not (nobody_speaks or lost) or "visual" in clip.absent:
+        return clip
+    return _without_picture(clip, NO_FACE if nobody_speaks else LOST_FACE)
 
 
 def with_words(clip: Clip, text: str | None) -> Clip:
@@ -138,7 +141,7 @@ def _overlap(one: NDArray[np.float32], other: NDArray[np.float32] | None) -> flo
     return 0.0 if other is None else float(overlap(one[None], other[None])[0, 0])
 
 
-def _without_picture(clip: Clip) -> Clip:
+def _without_picture(clip: Clip, reason: str) -> Clip:
     warnings = tuple(warning for warning in clip.warnings if "face" not in warning)
     return replace(
         clip,
@@ -146,6 +149,6 @@ def _without_picture(clip: Clip) -> Clip:
         face_times_s=clip.face_times_s[:0],
         face_boxes_px=clip.face_boxes_px[:0],
         face_found=clip.face_found[:0],
-        absent={**clip.absent, "visual": NO_FACE},
+        absent={**clip.absent, "visual": reason},
         warnings=warnings,
     )

@@ -1,10 +1,13 @@
-"""How much a mouth moves from frame to frame, beside how much the rest of the face does.
+"""How much a mouth moves from frame to frame, and how unlike its rest it looks, beside what the rest of the face does.
 
-A square around eyes and mouth is cut out, laid over the one before so that the upper half fits best, and the lower half is
-compared. What the whole head does cancels out; what the mouth does remains.
+A square around eyes and mouth is cut out. The one before, and what the face looks like while its mouth is still, are laid
+over it so that the upper half fits best, and the lower half is compared. What the whole head does cancels out; what the
+mouth does remains.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,32 +29,79 @@ STEADY = 0.7
 """The size of the square follows the face's by this share of the one before, since landmarks tremble."""
 
 
+REST_SHARE = 0.08
+"""How much of each still look goes into what is known of the face at rest: some twelve looks make it."""
+SAME_FACE = 0.35
+"""The upper half of a face that is lost fits what is known of it to so much of its contrast, if it is still there."""
+
+_LaidOver = tuple[NDArray[np.float32], float]
+"""A square where its upper half fits another one best, and how badly it fits there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MouthLook:
+    """What one look at a mouth tells; both about 0 (still, at rest) to 1.
+
+    Attributes:
+        moved: since the frame before; None where there is none.
+        unlike_rest: how unlike it looks to the same mouth when it is still; None while that is not known.
+    """
+
+    moved: float | None
+    unlike_rest: float | None
+
+
 class MouthMeter:
     """Measures one face, one frame after the other."""
 
     def __init__(self) -> None:
         self._before: NDArray[np.float32] | None = None
+        self._rest: NDArray[np.float32] | None = None
+        self._place: tuple[NDArray[np.float32], float] | None = None
         self._distance_px: float | None = None
 
-    def measure(self, frame: NDArray[np.uint8], landmarks_px: NDArray[np.float32]) -> float | None:
-        """Return the mouth's movement since the frame before, about 0 (still) to 1; None for the first frame.
+    def measure(self, frame: NDArray[np.uint8], landmarks_px: NDArray[np.float32], *, still: float) -> MouthLook:
+        """Measure the mouth of a face that was found.
 
         Args:
             frame: uint8 (H, W, 3).
             landmarks_px: float32 (5, 2): left eye, right eye, nose, left and right mouth corner.
+            still: a mouth that moved less is at rest.
         """
         eyes, mouth = landmarks_px[:2].mean(axis=0), landmarks_px[3:].mean(axis=0)
         distance_px = max(float(np.linalg.norm(mouth - eyes)), 2.0)
         if self._distance_px is not None and 0.5 < distance_px / self._distance_px < 2:
             distance_px = STEADY * self._distance_px + (1 - STEADY) * distance_px
         self._distance_px = distance_px
-        now = _square(frame, (eyes + mouth) / 2, SPAN * distance_px)
-        before, self._before = self._before, now
-        return None if before is None else _movement(before, now)
+        self._place = (eyes + mouth) / 2, SPAN * distance_px
+        now = _square(frame, *self._place)
+        rest = None if self._rest is None else _laid_over(self._rest, now)
+        look = self._compared(now, rest)
+        if look.moved is not None and look.moved < still:
+            self._rest = now if rest is None else (1 - REST_SHARE) * rest[0] + REST_SHARE * now
+        return look
+
+    def follow(self, frame: NDArray[np.uint8]) -> MouthLook | None:
+        """Measure a face that was not found, where it was last; None where it is there no more.
+
+        A wide open mouth can hide a face from the detector while it speaks.
+        """
+        if self._place is None or self._rest is None:
+            return None
+        now = _square(frame, *self._place)
+        rest = _laid_over(self._rest, now)
+        return self._compared(now, rest) if rest[1] <= SAME_FACE * _contrast(now) else None
 
     def forget(self) -> None:
         """Forget the frame before: the face was out of sight."""
         self._before = None
+
+    def _compared(self, now: NDArray[np.float32], rest: _LaidOver | None) -> MouthLook:
+        before, self._before = self._before, now
+        return MouthLook(
+            moved=None if before is None else _difference(_laid_over(before, now), now),
+            unlike_rest=None if rest is None else _difference(rest, now),
+        )
 
 
 def _square(frame: NDArray[np.uint8], centre: NDArray[np.float32], side_px: float) -> NDArray[np.float32]:
@@ -70,13 +120,22 @@ def _square(frame: NDArray[np.uint8], centre: NDArray[np.float32], side_px: floa
     return np.asarray(grey, dtype=np.float32)
 
 
-def _movement(before: NDArray[np.float32], now: NDArray[np.float32]) -> float:
-    """Compare two squares where their upper halves fit best, in units of the face's contrast."""
-    padded = np.pad(before, REACH_PX, mode="edge")
+def _laid_over(other: NDArray[np.float32], now: NDArray[np.float32]) -> _LaidOver:
+    """Return the other square where its upper half fits best, and how badly it fits there."""
+    padded = np.pad(other, REACH_PX, mode="edge")
     shifted = np.lib.stride_tricks.sliding_window_view(padded, (SIDE_PX, SIDE_PX))  # (7, 7, 40, 40)
     misfit = np.abs(shifted[(..., *UPPER)] - now[UPPER]).mean(axis=(2, 3))
     y, x = np.unravel_index(int(misfit.argmin()), misfit.shape)
-    was, is_now = shifted[y, x][MOUTH], now[MOUTH]
-    moved = np.abs((was - was.mean()) - (is_now - is_now.mean())).mean()  # without what light changes
-    contrast = now[4:36, 4:36].std() + 4.0
-    return float(max(0.0, moved - MISFIT_SHARE * misfit[y, x]) / contrast)
+    return shifted[y, x], float(misfit[y, x])
+
+
+def _difference(laid: _LaidOver, now: NDArray[np.float32]) -> float:
+    """Compare the mouths of two squares that are laid over each other, in units of the face's contrast."""
+    other, misfit = laid
+    was, is_now = other[MOUTH], now[MOUTH]
+    differs = np.abs((was - was.mean()) - (is_now - is_now.mean())).mean()  # without what light changes
+    return float(max(0.0, differs - MISFIT_SHARE * misfit) / _contrast(now))
+
+
+def _contrast(square: NDArray[np.float32]) -> float:
+    return float(square[4:36, 4:36].std() + 4.0)

@@ -1,12 +1,14 @@
 """Who is in the picture: every face followed over the whole video, at a bounded cost, with its mouth's movement.
 
-The whole picture is searched every two seconds, and at most twice a second while a face is lost; in between each face is
-looked for where it should be by now. Of the past only a summary is kept, so an hour takes as much memory as a minute.
+The whole picture is searched every two seconds, and twice a second while a face is lost; in between each face is looked for
+where it should be by now, or where it was last. Of the past only a summary is kept, so an hour takes as much memory as a
+minute.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,31 +24,53 @@ SEARCH_EVERY_S = 2.0
 SEARCH_LOST_EVERY_S = 0.5
 LOST_AFTER_S = 10.0
 """A face that was away for longer is a new person when it comes again: nobody here knows faces apart by their looks."""
+HELD_S = 2.0
+"""A face that is lost counts as seen for so long, while the picture where it was still fits."""
 LEAST_SEEN_S = 0.75
 """A face seen for less is no person; the detector is wrong now and then."""
 HABIT_STEPS = 240
 """Sightings from which the habits of a mouth are learnt: half a minute."""
+STILL_RESTS = 1.5
+"""A mouth that moves less than so many times what is usual for it at rest is still: so it looks at rest."""
 USUAL_REST, MOST_REST = 0.03, 0.08
 LEAST_TALKING, USUAL_TALKING, MOST_TALKING = 0.04, 0.08, 0.3
+USUAL_LIKE, MOST_LIKE = 0.06, 0.15
+LEAST_UNLIKE, USUAL_UNLIKE, MOST_UNLIKE = 0.06, 0.15, 0.5
 KEPT_SIGHTINGS = 8
 """Sightings of a track that the tracker needs."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sighting:
-    """A face in one frame: when, where (4,), and how much its mouth moved since the frame before (None where unknown)."""
+    """A face in one frame.
+
+    Attributes:
+        time_s, box_px: when, and where (4,).
+        mouth: how much it moved since the frame before; None where unknown.
+        unlike_rest: how unlike the mouth looks to its own rest; None where unknown.
+        found: the detector found it; otherwise it is only held where it was last, and nothing can be cut out.
+    """
 
     time_s: float
     box_px: NDArray[np.float32]
     mouth: float | None
+    unlike_rest: float | None = None
+    found: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
 class Habits:
-    """How a mouth moves when it is still (landmarks of some faces tremble more), and how much more when it talks."""
+    """What is usual for a mouth.
+
+    Attributes:
+        rest, talking: how it moves when still (landmarks of some faces tremble more), and how much more when it talks.
+        like, unlike: how unlike its rest it looks when it is still, and how much more when it talks.
+    """
 
     rest: float
     talking: float
+    like: float = USUAL_LIKE
+    unlike: float = USUAL_UNLIKE
 
 
 @dataclass(kw_only=True)
@@ -68,17 +92,50 @@ class Person:
     thumbnail: NDArray[np.uint8] | None = None
     sightings: list[Sighting] = field(default_factory=list)
     _clarity: float = 0.0
+    _box_px: NDArray[np.float32] | None = None
     _meter: MouthMeter = field(default_factory=MouthMeter)
     _mouths: deque[float] = field(default_factory=lambda: deque(maxlen=HABIT_STEPS))
+    _unlikes: deque[float] = field(default_factory=lambda: deque(maxlen=HABIT_STEPS))
 
     def habits(self) -> Habits:
-        """Return how this mouth moves, learnt from the last half minute."""
-        if len(self._mouths) < HABIT_STEPS // 15:
-            return Habits(rest=USUAL_REST, talking=USUAL_TALKING)
-        smooth = np.convolve(self._mouths, np.ones(4) / 4, mode="valid")
-        rest, talking = np.quantile(smooth, [0.25, 0.95])
-        rest = min(float(rest), MOST_REST)
-        return Habits(rest=rest, talking=float(np.clip(talking - rest, LEAST_TALKING, MOST_TALKING)))
+        """Return how this mouth moves and looks, learnt from the last half minute."""
+        rest, talking = _usual(self._mouths, (USUAL_REST, MOST_REST), (LEAST_TALKING, USUAL_TALKING, MOST_TALKING))
+        like, unlike = _usual(self._unlikes, (USUAL_LIKE, MOST_LIKE), (LEAST_UNLIKE, USUAL_UNLIKE, MOST_UNLIKE))
+        return Habits(rest=rest, talking=talking, like=like, unlike=unlike)
+
+    def look(
+        self, frame: NDArray[np.uint8], time_s: float, box_px: NDArray[np.float32], landmarks_px: NDArray[np.float32]
+    ) -> None:
+        """Take in the face as it was found in the next frame."""
+        rest, _ = _usual(self._mouths, (USUAL_REST, MOST_REST), (LEAST_TALKING, USUAL_TALKING, MOST_TALKING))
+        look = self._meter.measure(frame, landmarks_px, still=STILL_RESTS * rest)
+        if look.moved is not None:
+            self._mouths.append(look.moved)
+        if look.unlike_rest is not None:
+            self._unlikes.append(look.unlike_rest)
+        self._box_px = box_px
+        self.sightings.append(Sighting(time_s=time_s, box_px=box_px, mouth=look.moved, unlike_rest=look.unlike_rest))
+
+    def hold(self, frame: NDArray[np.uint8], time_s: float, others_px: NDArray[np.float32]) -> None:
+        """Take the face as seen where it was last, if it is still there and none of the others (n, 4) is."""
+        box_px, look = self._box_px, None
+        if self.number and time_s - self.last_s <= HELD_S and box_px is not None:
+            look = None if any(_touch(box_px, other) for other in others_px) else self._meter.follow(frame)
+        if look is None or box_px is None:
+            self._meter.forget()
+        else:
+            held = Sighting(time_s=time_s, box_px=box_px, mouth=look.moved, unlike_rest=look.unlike_rest, found=False)
+            self.sightings.append(held)
+
+
+def _usual(recent: Sequence[float], low: tuple[float, float], span: tuple[float, float, float]) -> tuple[float, float]:
+    """Return what is usual at rest (at most ``low[1]``), and how much more when talking (``span[0]`` to ``span[2]``)."""
+    if len(recent) < HABIT_STEPS // 15:
+        return low[0], span[1]
+    smooth = np.convolve(recent, np.ones(4) / 4, mode="valid")
+    rest, talking = np.quantile(smooth, [0.25, 0.95])
+    rest = min(float(rest), low[1])
+    return rest, float(np.clip(talking - rest, span[0], span[2]))
 
 
 class PeopleWatcher:
@@ -112,6 +169,9 @@ class PeopleWatcher:
         seen = self._tracker.add(found)
         for track in seen:
             self._sight(track, found, frame, time_s)
+        for person in self._persons.values():
+            if person.last_s < time_s:
+                person.hold(frame, time_s, found.boxes_px)
         self.frames += 1
         self.faceless += not seen
         boxes = [track.boxes[-1] for track in seen]
@@ -137,8 +197,17 @@ class PeopleWatcher:
         """Return how each mouth moves, by the person's number."""
         return {person.number: person.habits() for person in (*self._persons.values(), *self._gone) if person.number}
 
+    def _known(self) -> list[Track]:
+        """Who was seen in the last frame, and who was seen for long enough not to be forgotten yet."""
+        just_seen = {id(track) for track in self._tracker.just_seen}
+        return [
+            track
+            for track in self._tracker.tracks
+            if id(track) in just_seen or ((person := self._persons.get(id(track))) is not None and person.number)
+        ]
+
     def _find(self, frame: NDArray[np.uint8]) -> Detections:
-        step, known = self._tracker.step, self._tracker.just_seen
+        step, known = self._tracker.step, self._known()
         if step % self._search_steps:
             expected = [track.expected(step) for track in known]
             near = self._detector.detect_near(frame, np.stack(expected)) if expected else None
@@ -154,13 +223,8 @@ class PeopleWatcher:
     def _sight(self, track: Track, found: Detections, frame: NDArray[np.uint8], time_s: float) -> None:
         box = track.boxes[-1]
         person = self._persons.setdefault(id(track), Person(first_s=time_s, last_s=time_s))
-        if time_s - person.last_s > 1.5 * self._grid_s:
-            person._meter.forget()
         place = next(i for i, other in enumerate(found.boxes_px) if np.array_equal(other, box))
-        mouth = person._meter.measure(frame, found.landmarks_px[place])
-        if mouth is not None:
-            person._mouths.append(mouth)
-        person.sightings.append(Sighting(time_s=time_s, box_px=box, mouth=mouth))
+        person.look(frame, time_s, box, found.landmarks_px[place])
         person.last_s = time_s
         person.seen_s += self._grid_s
         if not person.number and person.seen_s >= LEAST_SEEN_S:

@@ -1,25 +1,34 @@
-"""Who of those in the picture speaks: speech held against the movement of mouths."""
+"""Who of those in the picture speaks: each mouth, by how it moves and how unlike its rest it looks, held against speech.
+
+Each person speaks or does not, whatever the others do; where speech is heard, at least one does.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mesmer.analysis.people import Habits, Sighting
 
-SMOOTHED_S = 0.6
 STILL = 0.08
-"""A mouth that moves less, on average, is not seen to speak. Movement: that above rest, as a share of its usual talking."""
-TALKS = 0.3
-"""A second mouth that moves more, for as long as below, speaks at the same time."""
-TOGETHER_S = 0.8
-FLOOR = 0.2
-"""Differences between movements below this say little."""
-CHANGE_COST = 3.0
-"""How much likelier (in nats) another speaker must be, before the change is believed."""
+"""A mouth that moves less, on average, hardly moves. Movement: that above rest, as a share of its usual talking."""
+FLOOR, MIDDLE = 0.1, 0.4
+"""Signals below the floor say no less than the floor; around the middle they say nothing."""
+MOVING_SAYS, UNLIKE_SAYS, BIAS = 0.7, 0.85, 0.35
+"""Nats for speaking by each e-fold above the middle of movement, and of how unlike its rest a mouth looks; and by none."""
+MOST_SAID = 2.5
+UNSEEN_SAYS = -1.0
+"""In one look no more can be said for or against speaking; and this is said of a face that is out of sight."""
+CHANGE_COST = 1.3
+"""So much likelier (in nats) a beginning or an end must make what is seen, before it is believed."""
+TOGETHER_COST = 0.5
+"""What each look costs at which a second one speaks as well: mostly one speaks at a time."""
+NOBODY_SAYS = -1.2
+"""Where the best that can be made of the mouths says less, on average, the voice comes from outside of the picture."""
 UNCLEAR = 0.6
 """Share of all movement, below which it is hard to tell who speaks."""
 MAX_MOUTHS = 4
@@ -67,66 +76,82 @@ def find_turns(
         cut_s: turns begin and end at whole multiples of this.
     """
     steps = max(1, int(np.ceil((end_s - start_s) / grid_s - 1e-6)))
-    moves = {person: _movements(ones, start_s, steps, grid_s, habits[person]) for person, ones in seen.items()}
-    moves = dict(sorted(moves.items(), key=lambda item: -float(item[1].sum()))[:MAX_MOUTHS])
-    means = {person: float(course.mean()) for person, course in moves.items()}
-    best = max(means, key=lambda person: means[person], default=None)
-    if best is None:
+    mouths = [_mouth(person, ones, start_s, steps, grid_s, habits[person]) for person, ones in seen.items()]
+    mouths = sorted(mouths, key=lambda mouth: -float(mouth.says.sum()))[:MAX_MOUTHS]
+    if not mouths:
         return [Turn(start_s=start_s, end_s=end_s, person=None)]
-    if means[best] < STILL and known > 1:
-        return [Turn(start_s=start_s, end_s=end_s, person=None, movement=means[best])]
-    if len(moves) == 1:
-        return [Turn(start_s=start_s, end_s=end_s, person=best, movement=means[best])]
-    people = sorted(moves)
-    courses = np.stack([moves[person] for person in people])  # (people, steps)
-    speaking = _speaking(courses, max(1, round(TOGETHER_S / grid_s)))
+    mouths.sort(key=lambda mouth: mouth.person)
+    moves = np.stack([mouth.moves for mouth in mouths])  # (people, steps)
+    says = np.stack([mouth.says for mouth in mouths])
+    speaking = _speaking(says)
+    if known > 1 and float((says * speaking).sum()) < NOBODY_SAYS * steps:
+        return [Turn(start_s=start_s, end_s=end_s, person=None, movement=float(moves.mean(axis=1).max()))]
     turns = []
-    for row, person in enumerate(people):
+    for row, mouth in enumerate(mouths):
         for first, last in _runs(speaking[row]):
             begin_s = start_s if first == 0 else _nearest(start_s + first * grid_s, cut_s)
             stop_s = end_s if last == steps else _nearest(start_s + last * grid_s, cut_s)
             if stop_s <= begin_s:
                 continue
-            inside = courses[:, first:last]
-            share = float(inside[row].sum() / max(float(inside.sum()), 1e-9))
+            inside = moves[:, first:last]
+            share = float(inside[row].sum() / max(float(inside.sum()), 1e-9)) if len(mouths) > 1 else None
             together = bool((speaking[:, first:last].sum(axis=0) > 1).any())
-            movement = float(inside[row].mean())
             turns.append(
-                Turn(start_s=begin_s, end_s=stop_s, person=person, share=share, movement=movement, together=together)
+                Turn(
+                    start_s=begin_s,
+                    end_s=stop_s,
+                    person=mouth.person,
+                    share=share,
+                    movement=float(inside[row].mean()),
+                    together=together,
+                )
             )
     return sorted(turns, key=lambda turn: (turn.start_s, turn.end_s))
 
 
-def _movements(ones: Sequence[Sighting], start_s: float, steps: int, grid_s: float, habits: Habits) -> NDArray[np.float64]:
-    """Return the movement at each step (steps,), smoothed; 0 where the face was not seen."""
-    course = np.zeros(steps)
+@dataclass(frozen=True, kw_only=True)
+class _Mouth:
+    """One person's mouth at each step: how it moves, and how much that and its looks say for speaking, in nats (steps,)."""
+
+    person: int
+    moves: NDArray[np.float64]
+    says: NDArray[np.float64]
+
+
+def _mouth(person: int, ones: Sequence[Sighting], start_s: float, steps: int, grid_s: float, habits: Habits) -> _Mouth:
+    moves, unlike = np.full(steps, np.nan), np.full(steps, np.nan)
+    there = np.zeros(steps, dtype=bool)
     for one in ones:
         step = round((one.time_s - start_s) / grid_s)
-        if 0 <= step < steps and one.mouth is not None:
-            course[step] = max(0.0, one.mouth - habits.rest) / habits.talking
-    width = min(max(1, round(SMOOTHED_S / grid_s)), steps)
-    counts = np.convolve(np.ones(steps), np.ones(width), mode="same")
-    return np.convolve(course, np.ones(width), mode="same") / counts
+        if 0 <= step < steps:
+            there[step] = True
+            moves[step] = np.nan if one.mouth is None else max(0.0, one.mouth - habits.rest) / habits.talking
+            unlike[step] = np.nan if one.unlike_rest is None else max(0.0, one.unlike_rest - habits.like) / habits.unlike
+    moving, looking = _around(np.log((moves + FLOOR) / MIDDLE)), _around(np.log((unlike + FLOOR) / MIDDLE))
+    either = np.where(np.isnan(moving), looking, moving)
+    other = np.where(np.isnan(looking), moving, looking)
+    said = MOVING_SAYS * either + UNLIKE_SAYS * other + BIAS
+    says = np.where(there & ~np.isnan(said), np.clip(said, -MOST_SAID, MOST_SAID), UNSEEN_SAYS)
+    return _Mouth(person=person, moves=np.nan_to_num(moves), says=says)
 
 
-def _speaking(courses: NDArray[np.float64], together_steps: int) -> NDArray[np.bool_]:
-    """Return who speaks at which step, bool (people, steps): one always, and others whose mouths talk for long enough."""
-    speaking = np.zeros(courses.shape, dtype=bool)
-    speaking[_speakers(courses), np.arange(courses.shape[1])] = True
-    for row, course in enumerate(courses):
-        for first, last in _runs(course > TALKS):
-            if last - first >= together_steps:
-                speaking[row, first:last] = True
-    return speaking
+def _around(course: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean of each step and its two neighbours, of those that are known; nan where none is."""
+    near = np.stack([np.r_[np.nan, course[:-1]], course, np.r_[course[1:], np.nan]])
+    known = ~np.isnan(near)
+    total = np.where(known, near, 0.0).sum(axis=0)
+    return np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), np.nan)
 
 
-def _speakers(courses: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Return the speaker at each step: the likeliest course of speakers, where each change has its cost (Viterbi)."""
-    people, steps = courses.shape
-    score = np.log((courses + FLOOR) / (courses + FLOOR).sum(axis=0))
-    came_from = np.zeros((steps, people), dtype=np.intp)
+def _speaking(says: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return who speaks at which step, bool (people, steps): the likeliest course of one speaker or two (Viterbi)."""
+    people, steps = says.shape
+    groups = [group for size in (1, 2) for group in combinations(range(people), size)]
+    states = np.array([[person in group for person in range(people)] for group in groups])  # (states, people)
+    score = states @ says - TOGETHER_COST * (states.sum(axis=1, keepdims=True) - 1)
+    change = CHANGE_COST * (states[:, None] != states[None]).sum(axis=2)
+    came_from = np.zeros((steps, len(states)), dtype=np.intp)
     total = score[:, 0].copy()
-    change = CHANGE_COST * (1 - np.eye(people))
     for step in range(1, steps):
         options = total[:, None] - change
         came_from[step] = options.argmax(axis=0)
@@ -135,7 +160,7 @@ def _speakers(courses: NDArray[np.float64]) -> NDArray[np.intp]:
     path[-1] = int(total.argmax())
     for step in range(steps - 1, 0, -1):
         path[step - 1] = came_from[step, path[step]]
-    return path
+    return states[path].T
 
 
 def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
