@@ -66,6 +66,10 @@ def test_a_recipe_end_to_end(recipe: object, tmp_path: Path, capsys: pytest.Capt
     assert main(["prepare", kind, str(source), "--out", data, "--workers", "0"]) == 0
     config = ["--config", str(RECIPES / f"{name}.yaml"), "--data", data, "--run", run]
     assert main(["train", *config, *SMOKE[name], "--train.epochs", "2"]) == 0
+    if name == "faces":  # its second half begins where the first ended
+        first, run = run, str(tmp_path / "more")
+        config = ["--config", str(RECIPES / "faces_more.yaml"), "--data", data, "--run", run]
+        assert main(["train", *config, *SMOKE[name], "--train.epochs", "2", "--init-branches", f"faces={first}"]) == 0
     capsys.readouterr()
     assert main(["evaluate", run, "--data", data, "--split", "test", "--resamples", "50", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
@@ -74,7 +78,7 @@ def test_a_recipe_end_to_end(recipe: object, tmp_path: Path, capsys: pytest.Capt
     assert one is not None  # in each of these little corpora one emotion is carried by each utterance
     low, high = first["one_answer_intervals"]["balanced_accuracy"]
     assert 0 <= low <= high <= 1
-    history = json.loads((tmp_path / "run" / "history.json").read_text())
+    history = json.loads((Path(run) / "history.json").read_text())
     assert len(history["epochs"]) == 2
     assert ("valid_one_accuracy" in history["epochs"][0]) == (name != "words")
     assert main(["evaluate", run, "--data", data, "--split", "test", "--resamples", "20"]) == 0
