@@ -30,6 +30,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", help="seeds, or folds of actors")
     parser.add_argument("--masks", nargs="+", help="only these")
     parser.add_argument("--densities", type=float, nargs="+", help="means over the blocks (default .5 .3)")
+    parser.add_argument("--start", type=Path, help="run of mesmer train to go on from, instead of a dense start per seed")
+    parser.add_argument("--learning-rate", type=float)
     parser.add_argument("--dense-epochs", type=int, help="of the shared dense start")
     parser.add_argument("--sparse-epochs", type=int, help="of every mask, and of the dense network beside them")
     parser.add_argument("--limit", type=int, help="only so many training examples (a trial, not a result)")
@@ -47,7 +49,7 @@ def main() -> None:
     study = chosen.but(
         width=options.width, seeds=options.seeds, masks=options.masks, densities=options.densities,
         dense_epochs=options.dense_epochs, sparse_epochs=options.sparse_epochs, limit=options.limit, device=options.device,
-        precision=options.precision,
+        precision=options.precision, start=options.start, learning_rate=options.learning_rate,
     )  # fmt: skip
     scores = run_study(study, data=options.data, work=options.work, test=options.table)
     if options.table:

@@ -13,12 +13,17 @@ from torch import Tensor
 from masks.drawn import drawn_faces
 from masks.examples import Examples, fer2013, ravdess_speech
 from masks.training import Plan, score, train
-from masks.variants import ABLATIONS, CONTROLS, MASKS, study_model, take_over
+from masks.variants import ABLATIONS, CONTROLS, MASKS, another_of, study_model, take_over
+from mesmer.models.loading import load_model
 
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
-    """What is trained. ``seeds`` are the folds of actors where the voices are studied."""
+    """What is trained. ``seeds`` are the folds of actors where the voices are studied.
+
+    ``start`` is the run of `mesmer train` from which all seeds go on, in place of a dense training of their own; its
+    emotions must stand in the order of the classes here.
+    """
 
     name: str
     seeds: tuple[int, ...]
@@ -31,6 +36,8 @@ class Study:
     device: str = "cpu"
     batch_size: int = 64
     precision: str = "fp32"
+    start: Path | None = None
+    learning_rate: float = 1e-3
     drawn: Mapping[str, int] = field(default_factory=lambda: {"train": 2400, "valid": 600, "test": 1200})
 
     def but(self, **changes: Any) -> Study:
@@ -107,18 +114,19 @@ def run_study(study: Study, *, data: Path | None, work: Path, test: bool) -> lis
     results = []
     for seed in study.seeds:
         train_part, valid, test_part = parts(study, data, seed)
-        folder = work / study.name / f"width{study.width}{'-bf16' * (study.precision == 'bf16')}" / f"seed{seed}"
-        start = study_model(
-            train_part.classes, MASKS["dense"], width=study.width, modality=train_part.modality, seed=seed
-        ).to(study.device)
+        folder = work / study.name / _folder_name(study) / f"seed{seed}"
         common = {"examples": train_part, "valid": valid, "say": lambda line: print(line, flush=True)}
-        how = {"batch_size": study.batch_size, "precision": study.precision}
-        plan = Plan(epochs=study.dense_epochs, density=None, final=False, **how)
-        train(start, plan=plan, seed=seed, folder=folder / "start", **common)
-        for mask, density in study.runs():
-            model = study_model(
-                train_part.classes, MASKS[mask], width=study.width, modality=train_part.modality, seed=seed
+        how = {"batch_size": study.batch_size, "precision": study.precision, "learning_rate": study.learning_rate}
+        if study.start is None:
+            start = study_model(
+                train_part.classes, MASKS["dense"], width=study.width, modality=train_part.modality, seed=seed
             ).to(study.device)
+            plan = Plan(epochs=study.dense_epochs, density=None, final=False, **how)
+            train(start, plan=plan, seed=seed, folder=folder / "start", **common)
+        else:
+            start = load_model(study.start / "model").model.to(study.device)
+        for mask, density in study.runs():
+            model = another_of(start, MASKS[mask], seed=seed).to(study.device)
             take_over(model, start.state_dict())
             plan = Plan(epochs=study.sparse_epochs, density=density, **how)
             name = mask if density is None else f"{mask}-{density:g}"
@@ -135,6 +143,13 @@ def run_study(study: Study, *, data: Path | None, work: Path, test: bool) -> lis
                     )
                 )  # fmt: skip
     return results
+
+
+def _folder_name(study: Study) -> str:
+    """Return a name that tells apart what must not go on from each other's checkpoints."""
+    begun = f"width{study.width}" if study.start is None else f"from-{study.start.name}"
+    rate = "" if study.learning_rate == Study.learning_rate else f"-rate{study.learning_rate:g}"
+    return begun + "-bf16" * (study.precision == "bf16") + rate
 
 
 STUDIES = {study.name: study for study in (FACES, VOICES, DRAWN)}

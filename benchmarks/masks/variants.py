@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -48,6 +49,12 @@ def study_model(classes: tuple[str, ...], sparse: SparseSettings, *, width: int,
         layers=2 if modality == "audio" else 1, dropout=0.3, modality_dropout=0.0, text=text_settings(), sparse=sparse,
     )  # fmt: skip
     return build_model(settings, tokenizer_size=VOCABULARY)
+
+
+def another_of(start: EmotionModel, sparse: SparseSettings, *, seed: int) -> EmotionModel:
+    """Return a model like ``start`` with fresh weights and another mask."""
+    torch.manual_seed(seed)
+    return build_model(replace(start.settings, sparse=sparse), tokenizer_size=start.text_encoder.vocabulary_size)
 
 
 def take_over(model: EmotionModel, weights: Mapping[str, Tensor]) -> None:
