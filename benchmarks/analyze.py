@@ -1,6 +1,6 @@
 """How fast a video of two people is analysed, stage by stage, and how much memory it takes as it goes on.
 
-``python benchmarks/analyze.py [--minutes 10] [--video FILE] [--model RUN] [--json OUT]``
+``python benchmarks/analyze.py [--minutes 10] [--seed 11] [--video FILE] [--model RUN] [--json OUT]``
 
 Without ``--video`` a 640x360 video of two drawn people is made (``tests/analysis/two_people.py``), and what is found
 is held against its truth. Without ``--model`` a model of the usual size with random weights is used: what it says is worth
@@ -35,10 +35,10 @@ TURNS_PER_MINUTE = 24
 SEED = 11
 
 
-def make_video(path: Path, minutes: float) -> list[Turn]:
+def make_video(path: Path, minutes: float, *, seed: int = SEED) -> list[Turn]:
     """Draw two people who take turns for about so long; return the truth."""
-    turns, away = long_plan(round(TURNS_PER_MINUTE * minutes), seed=SEED)
-    make_two_people(path, turns=turns, away=away, seed=SEED)
+    turns, away = long_plan(round(TURNS_PER_MINUTE * minutes), seed=seed)
+    make_two_people(path, turns=turns, away=away, seed=seed)
     return turns
 
 
@@ -104,6 +104,7 @@ def held_against(analysis: Analysis, turns: list[Turn]) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--seed", type=int, default=SEED, help="of the people, their turns and what they say")
     parser.add_argument("--video", type=Path)
     parser.add_argument("--model", type=Path)
     parser.add_argument("--json", type=Path)
@@ -114,7 +115,7 @@ def main() -> None:
         if video is None:
             video = folder / "two people.mp4"
             started = time.perf_counter()
-            turns = make_video(video, arguments.minutes)
+            turns = make_video(video, arguments.minutes, seed=arguments.seed)
             print(f"drawn in {time.perf_counter() - started:.0f} s")
         analysis, memory = analyzed(video, arguments.model or random_model(folder / "model"))
     cost = analysis.cost
