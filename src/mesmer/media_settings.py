@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from mesmer.errors import ConfigError
@@ -41,6 +41,10 @@ class PrepareSettings:
         positive(self, "frame_interval_s", "min_face_px", "detect_max_side_px", "search_every_frames", "max_frame_side_px")
         between(self, 0.0, 2.0, "face_margin")
         between(self, 0.0, 1.0, "silence_peak")
+
+    def beside_a_picture(self) -> PrepareSettings:
+        """Return what these settings come to where there is a picture, beside which no silence is cut."""
+        return replace(self, trim_silence=False)
 
 
 @dataclass(frozen=True, kw_only=True)

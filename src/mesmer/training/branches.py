@@ -11,7 +11,6 @@ neutral, which a yes-or-no question starts well from.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -134,8 +133,7 @@ def _branch(model: EndToEndModel, modality: str) -> SequenceBranch:
 
 def _check_settings(model: EndToEndModel, loaded: LoadedModel, modality: str, prepare: PrepareSettings) -> None:
     """Refuse a branch that learnt from media made in another way; its weights would fit and mean something else."""
-    old_prepare, new_prepare = (to_dict(replace(one, trim_silence=False)) for one in (loaded.prepare, prepare))
-    pairs = [("prepare", old_prepare, new_prepare)]  # silence is cut only where there is no picture
+    pairs = [("prepare", to_dict(loaded.prepare.beside_a_picture()), to_dict(prepare.beside_a_picture()))]
     if modality == "audio":
         pairs.append(("model.mel", to_dict(loaded.model.settings.mel), to_dict(model.settings.mel)))
     for where, old, new in pairs:

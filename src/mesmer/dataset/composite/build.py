@@ -8,7 +8,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +90,7 @@ class Composite:
         if seed < 0:
             raise ConfigError(f"the seed is {seed}", field="--seed", remedy="use 0 or more")
         self._sources = read_sources(folders)
-        settings = replace(PreparedDataset.open(folders["text"]).settings, trim_silence=False)
+        settings = PreparedDataset.open(folders["text"]).settings.beside_a_picture()
         self._recipe = Recipe(sources=self._sources, settings=settings, seed=seed)
         self._sizes, self._seed = sizes_of(size, SHARES), seed
         self._drawn = {

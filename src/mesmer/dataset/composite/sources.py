@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +81,7 @@ def read_sources(folders: Mapping[str, str | Path]) -> Sources:
     first = next(iter(opened.values()))
     for dataset in opened.values():
         # Whether silence was cut is the voices' own affair: a composite has pictures, and lays each voice anew.
-        if replace(dataset.settings, trim_silence=False) != replace(first.settings, trim_silence=False):
+        if dataset.settings.beside_a_picture() != first.settings.beside_a_picture():
             raise DataError(
                 f"the sources were prepared with other settings than {first.folder}",
                 file=dataset.folder,
