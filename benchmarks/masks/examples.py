@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mesmer.config import MelSettings, TextSettings
+from mesmer.dataset.sound import spoken_part
 from mesmer.records import Batch
 from mesmer.signals.mel import mel_chunks
 
@@ -85,7 +86,7 @@ def ravdess_speech(table: Path) -> Examples:
     rows = pq.read_table(table, columns=["actor", "emotion", "audio"]).to_pylist()
     classes = tuple(sorted({str(row["emotion"]) for row in rows}))
     rows = [row for row in rows if int(row["actor"]) != HELD_BACK_ACTOR]
-    chunks = [torch.from_numpy(mel_chunks(_spoken(_waveform(_bytes(row["audio"]))), MelSettings())) for row in rows]
+    chunks = [torch.from_numpy(mel_chunks(spoken_part(_waveform(_bytes(row["audio"]))), MelSettings())) for row in rows]
     return Examples(
         modality="audio",
         classes=classes,
@@ -105,13 +106,6 @@ def _waveform(data: bytes) -> np.ndarray:
     if rate != 16_000 or wave.ndim != 1:
         raise ValueError(f"expected mono sound at 16 kHz, got {wave.ndim} axes at {rate} Hz")
     return wave
-
-
-def _spoken(wave: np.ndarray, *, window: int = 400, floor: float = 0.02) -> np.ndarray:
-    """Cut what is more than 34 dB below the loudest 25 ms off both ends."""
-    loudness = np.sqrt(np.square(wave[: len(wave) // window * window].reshape(-1, window)).mean(1))
-    loud = (loudness > floor * loudness.max()).nonzero()[0]
-    return wave[loud[0] * window : (loud[-1] + 1) * window]
 
 
 def batch_of(examples: Examples, *, text: TextSettings) -> Batch:

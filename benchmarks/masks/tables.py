@@ -90,11 +90,10 @@ def _row(
     }
     if dense is not None:
         row["against_dense"] = _interval(own - _metric(study, dense, weights))
-    if all(run.pointing is not None for run in runs):
-        row["pointing"] = torch.tensor([run.pointing for run in runs]).mean(0).tolist()
-        row["times_chance"] = _over_seeds(
-            [hits / chance for hits, chance in (run.pointing for run in runs if run.pointing)]
-        )
+    pointing = [run.pointing for run in runs if run.pointing is not None]
+    if pointing:
+        row["pointing"] = torch.tensor(pointing).mean(0).tolist()
+        row["times_chance"] = _over_seeds([hits / chance for hits, chance in pointing])
     if learnt is not None:
         row["learnt_against_it"] = _interval(_metric(study, learnt, weights) - own)
     return row
