@@ -1,6 +1,7 @@
 # make demo   set up, make a small corpus, train, print the test table, read one unseen clip
 # make test   set up, pass the tests                  make check  lint, format, types, layers, spelling
 # make test-slow   long fault and quality suites      make bench  the benchmark of the sparse blocks
+# make explore LAWS=test_speaking   the property tests of that name on new examples (LAWS= for all)
 # make results     every experiment on the synthetic corpus, 5 seeds, into docs/results.md: hours
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -10,10 +11,11 @@ DEMO ?= demo
 RESULTS ?= results
 SEEDS ?= 5
 WORKERS ?= 2
+LAWS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo results test test-slow check format bench clean
+.PHONY: demo results test test-slow explore check format bench clean
 .DELETE_ON_ERROR:
 
 $(VENV)/.installed: pyproject.toml
@@ -46,6 +48,9 @@ test: $(VENV)/.installed-dev
 
 test-slow: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow --timeout=3600
+
+explore: $(VENV)/.installed-dev
+	HYPOTHESIS_PROFILE=explore OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -k "$(LAWS)"
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

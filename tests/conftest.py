@@ -13,8 +13,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 torch.set_num_threads(1)
+
+# The same examples every time, so that a verdict can be repeated; `make explore` looks at others.
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("explore", deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

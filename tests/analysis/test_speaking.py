@@ -79,12 +79,13 @@ def test_turns_that_overlap_are_found_in_time(
             ]
             for person, ones in seen.items()
         }
+    late_s = 0.3 if signs == "both" else 3 * GRID_S  # one sign alone can take a look more to tell
     found = turns_of(seen, end_s)
     assert len(found) == 2
     for person, start_s, stop_s in spoken:
         (turn,) = (turn for turn in found if turn.person == person)
-        assert abs(turn.start_s - start_s) <= 0.3
-        assert abs(turn.end_s - stop_s) <= 0.3
+        assert abs(turn.start_s - start_s) <= late_s
+        assert abs(turn.end_s - stop_s) <= late_s
     together_s = -gap_s
     if together_s > 0.5:
         assert all(turn.together for turn in found)
