@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -15,6 +16,7 @@ from PIL import Image
 from mesmer.cli.main import main
 from mesmer.config import ModelSettings, PrepareSettings, SparseSettings, TextSettings
 from mesmer.dataset.prepared import PreparedDataset
+from mesmer.models.loading import load_model
 from mesmer.models.registry import build_model
 from mesmer.signals.text import train_tokenizer
 
@@ -130,6 +132,21 @@ def test_the_check_measures_everything(data: Path, model: Path, tmp_path: Path, 
     assert told["evidence_clips"] >= 1
     random = told["pointing"]["visual, parts of the face"]["random"]
     assert 0.7 < random["ratio"] < 1.3
+
+
+def test_a_model_that_only_sees_is_checked_for_what_it_sees(
+    data: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loaded = load_model(model)
+    settings = replace(loaded.model.settings, modalities="V")
+    network = build_model(settings, tokenizer_size=loaded.tokenizer.size)
+    network.save_pretrained(tmp_path / "model", tokenizer=loaded.tokenizer, prepare=loaded.prepare)
+    words = ["explain", "--check", str(data), "--split", "valid", "--clips", "2", "--model", str(tmp_path / "model")]
+    assert main([*words, "--out", str(tmp_path)]) == 0
+    assert "pointing game, visual" in capsys.readouterr().out
+    told = json.loads((tmp_path / "check.json").read_text())
+    assert set(told["curves"]) == {"visual"}
+    assert {name.partition(",")[0] for name in told["pointing"]} == {"visual"}
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from mesmer.explain.check_result import mean_of
 from mesmer.explain.evidence import occlude_evidence
 from mesmer.explain.ground_truth import Evidence, score_split
 from mesmer.explain.pointing import MapScores, Pointing, random_trace, summarise
-from mesmer.explain.redraw import Redrawer
+from mesmer.explain.redraw import FAINT_CHANGE, Redrawer
 from mesmer.explain.sanity import redrawn
 from mesmer.explain.seeing import Seen
 from mesmer.explain.truth import Truth, read_truths
@@ -41,11 +42,12 @@ def held_against_truth(
     except DataError:
         return {}
     redrawer = Redrawer(data)
+    all_evidence = partial(redrawer.changed, least=FAINT_CHANGE)
     won: list[float] = []
     speakers: list[str | None] = []
     for row in rows:
         clip = split[row]
-        found = occlude_evidence(models[0], clip, truths.get(clip.id, {}), redrawer.changed)
+        found = occlude_evidence(models[0], clip, truths.get(clip.id, {}), all_evidence)
         if found:
             won.append(float(all(one.evidence_matters_most for one in found)))
             speakers.append(split.speakers[row])
@@ -65,7 +67,7 @@ def _pointing(
     *,
     seed: int,
 ) -> dict[str, dict[str, Pointing]]:
-    """The pointing game by the parts of the face, by the pixels that changed, and in sound."""
+    """The pointing game by the parts of the face, by the pixels that changed, and in sound: for what the models are given."""
     cases: dict[str, tuple[Seen, Evidence | None]] = {
         "visual, parts of the face": ("visual", None),
         "visual, changed pixels": ("visual", redrawer.changed),
@@ -80,6 +82,8 @@ def _pointing(
     }
     answer: dict[str, dict[str, Pointing]] = {}
     for name, (modality, evidence) in cases.items():
+        if not all(modality in network.modalities for network in networks):
+            continue
         for mask, (looking, change) in masks.items():
             runs: list[MapScores] = []
             for network, loaded in zip(looking, models, strict=True):

@@ -21,6 +21,8 @@ from mesmer.storage.reading import read_json
 
 LEAST_CHANGE = 12
 """A pixel of the crop has changed if one of its colours differs by more than this of 255."""
+FAINT_CHANGE = 3
+"""What differs by more than this can still be told from the face at rest: to take the evidence away, all of it must go."""
 
 _MAX_RECORD_BYTES = 1024**2
 
