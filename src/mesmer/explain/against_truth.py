@@ -67,7 +67,7 @@ def _pointing(
     *,
     seed: int,
 ) -> dict[str, dict[str, Pointing]]:
-    """The pointing game by the parts of the face, by the pixels that changed, and in sound: for what the models are given."""
+    """The pointing game by parts of the face, by the pixels that changed, and in sound: for what the models are given."""
     cases: dict[str, tuple[Seen, Evidence | None]] = {
         "visual, parts of the face": ("visual", None),
         "visual, changed pixels": ("visual", redrawer.changed),
