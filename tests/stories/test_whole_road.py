@@ -242,3 +242,29 @@ def test_real_clips_are_read_with_the_modalities_they_have(
             expected, warnings = ["text", "audio", "visual"], []
         assert told["modalities_used"] == expected, clip.name
         assert told["warnings"] == warnings, clip.name
+
+
+def test_the_dial_is_turned_for_good_and_decisions_follow(
+    road: Road, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def turned(p: str, out: Path) -> dict[str, Any]:
+        words = ["models", "turn", str(road.run), "--top-p", p, "--data", str(road.data), "--out", str(out)]
+        assert main([*words, "--batch-size", "8"]) == 0
+        return dict(json.loads((out / "config.json").read_text()))
+
+    before = json.loads((road.run / "model" / "config.json").read_text())
+    same = turned(str(before["model"]["sparse"]["top_p"]), tmp_path / "same")
+    assert same["thresholds"] == pytest.approx(before["thresholds"])  # training ended with just this
+    for name, one in before["calibration"].items():
+        assert same["calibration"][name] == pytest.approx(one)
+    other = turned("0.2", tmp_path / "other")
+    assert other["model"]["sparse"]["top_p"] == 0.2
+    assert other["calibration"] != before["calibration"]
+    assert other["extra"] == before["extra"]
+    capsys.readouterr()
+    told = answer(capsys, "predict", str(road.unseen), "--model", str(tmp_path / "other"))
+    assert told["thresholds"] == pytest.approx(other["thresholds"])
+    words = ["models", "turn", str(road.run), "--top-p", "0", "--data", str(road.data), "--out", str(tmp_path / "none")]
+    assert main(words) == 2
+    assert "top_p" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()

@@ -1,4 +1,4 @@
-"""``mesmer models``: which models are at hand and what each may be used for; their cards; packing one's own."""
+"""``mesmer models``: which models are at hand and what each may be used for; their cards; turning and packing one's own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from mesmer.cli.parser import Parser
 
-HELP = "list the models at hand, show their cards, check them, pack one"
+HELP = "list the models at hand, show their cards, check them, turn or pack one"
 DESCRIPTION = (
     "List the models at hand: where they are, what they read, what they were trained on, what they may be used for."
 )
@@ -26,7 +26,20 @@ def add_arguments(parser: Parser, words: Sequence[str]) -> None:
         action = Parser(description=told.capitalize() + ".")
         action.add_argument("name", metavar="NAME", help="as `mesmer models` lists it; or a run or model folder")
         actions.add_subcommand(name, action, help=told)
+    actions.add_subcommand("turn", _turn_parser(), help="save a run at another p, decided anew")
     actions.add_subcommand("pack", _pack_parser(), help="make a model others can use of a run")
+
+
+def _turn_parser() -> Parser:
+    parser = Parser(
+        description="Save a trained model at another p; calibration and thresholds are fitted anew on the validation split."
+    )
+    parser.add_argument("run", metavar="RUN", help="run or model folder")
+    parser.add_argument("--top-p", required=True, type=float, help="nucleus mass of the sparse blocks, in (0, 1]")
+    parser.add_argument("--data", required=True, type=str, help="prepared dataset that it was trained on")
+    parser.add_argument("--out", metavar="DIR", required=True, type=str, help="folder of the new model")
+    parser.add_argument("--batch-size", type=int, default=16, help="utterances at a time")
+    return parser
 
 
 def _pack_parser() -> Parser:
@@ -54,11 +67,11 @@ def _pack_parser() -> Parser:
 
 
 def run(arguments: Any) -> int:
-    """List, show, check or pack."""
+    """List, show, check, turn or pack."""
     from mesmer.models.catalogue import Catalogue
 
-    if arguments.action == "pack":
-        return _pack(arguments.pack)
+    if arguments.action in ("turn", "pack"):
+        return {"turn": _turn, "pack": _pack}[arguments.action](arguments[arguments.action])
     if arguments.action in ("show", "check"):
         return {"show": _show, "check": _check}[arguments.action](arguments[arguments.action].name)
 
@@ -88,6 +101,19 @@ def _check(name: str) -> int:
     catalogue = Catalogue.here()
     files = catalogue.check(name) if name in catalogue else check_files(model_folder(name))
     print(f"{name}: sound; {len(files)} files are as they were saved: {', '.join(files)}")
+    return 0
+
+
+def _turn(arguments: Any) -> int:
+    from mesmer.evaluation.turning import turn_model
+    from mesmer.models.loading import load_model
+    from mesmer.training.run_folder import model_source
+
+    loaded = load_model(model_source(arguments.run))
+    turned = turn_model(loaded, arguments.out, data=arguments.data, top_p=arguments.top_p, batch_size=arguments.batch_size)
+    share = turned.multiply_adds / turned.dense_multiply_adds
+    print(f"p {turned.top_p:g}: validation F1 {100 * turned.valid_f1:.1f}, {100 * share:.0f} % of the dense multiply-adds")
+    print(f"model: {arguments.out}")
     return 0
 
 
