@@ -42,6 +42,7 @@ def main() -> None:
     parser.add_argument(
         "--table", action="store_true", help="score the finished runs on the test part and print the tables"
     )
+    parser.add_argument("--models", type=Path, help="save the networks to this folder, for mesmer explain")
     parser.add_argument("--json", type=Path, help="save the scores to this file (with --table)")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -51,7 +52,7 @@ def main() -> None:
         dense_epochs=options.dense_epochs, sparse_epochs=options.sparse_epochs, limit=options.limit, device=options.device,
         precision=options.precision, start=options.start, learning_rate=options.learning_rate,
     )  # fmt: skip
-    scores = run_study(study, data=options.data, work=options.work, test=options.table)
+    scores = run_study(study, data=options.data, work=options.work, test=options.table, models=options.models)
     if options.table:
         print_tables(study, scores, json_file=options.json)
 

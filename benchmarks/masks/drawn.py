@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -13,6 +15,7 @@ from mesmer.corpora.synthetic.face_shape import FaceState
 from mesmer.corpora.synthetic.scene import SIZES_PX, Pose, Scene
 from mesmer.corpora.synthetic.seeds import named_rng
 from mesmer.corpora.synthetic.speakers import make_speaker
+from mesmer.explain.redraw import FAINT_CHANGE
 
 NEUTRAL = "none"
 CLASSES = (*sorted(EMOTION_ACTION_UNITS), NEUTRAL)
@@ -20,13 +23,14 @@ SIDE_PX = 48
 FACES_PER_PERSON = 12
 
 
-def drawn_faces(split: str, *, number: int, seed: int) -> Examples:
+def drawn_faces(split: str, *, number: int, seed: int, changed: bool = False) -> Examples:
     """Return grey drawn faces; their truth is where the emotion shows, False throughout where there is none.
 
     Every person is in one split alone, and is drawn before a wall of their own, talking, glancing and blinking at chance.
+    With ``changed`` each face is drawn at rest, too, and the pixels that differ are kept.
     """
-    drawn = [_draw_one(split, index, seed) for index in range(number)]
-    faces, truths, labels = (list(column) for column in zip(*drawn, strict=True))
+    drawn = [_draw_one(split, index, seed, changed) for index in range(number)]
+    faces, truths, labels, differing = (list(column) for column in zip(*drawn, strict=True))
     return Examples(
         modality="visual",
         classes=CLASSES,
@@ -35,10 +39,13 @@ def drawn_faces(split: str, *, number: int, seed: int) -> Examples:
         labels=torch.tensor(labels),
         speaker=torch.arange(number) // FACES_PER_PERSON,
         truth=torch.from_numpy(np.stack(truths)),
+        changed=torch.from_numpy(np.stack(differing)) if changed else None,
     )
 
 
-def _draw_one(split: str, index: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_], int]:
+def _draw_one(
+    split: str, index: int, seed: int, changed: bool
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_], int, NDArray[np.bool_] | None]:
     person = f"{split}-{index // FACES_PER_PERSON}"
     rng = named_rng(seed, "drawn face", split, str(index))
     speaker = make_speaker(seed, person)
@@ -59,9 +66,19 @@ def _draw_one(split: str, index: int, seed: int) -> tuple[NDArray[np.uint8], NDA
         roll_rad=float(rng.normal(0, 0.05)),
     )  # fmt: skip
     crop = _crop_box(scene.face_box_px(pose, state), rng)
-    picture = Image.fromarray(scene.frame(scene.backdrop(pose), pose=pose, state=state)).convert("L")
-    face = picture.resize((SIDE_PX, SIDE_PX), Image.Resampling.BILINEAR, box=tuple(np.clip(crop, 0, min(width, height))))
-    return np.asarray(face), _truth(scene, pose, crop, CLASSES[label]), label
+    face, at_rest = (
+        _crop(scene.frame(scene.backdrop(pose), pose=pose, state=one), crop) if one else None
+        for one in (state, replace(state, units={}) if changed else None)
+    )
+    assert face is not None
+    differs = None if at_rest is None else np.abs(face.astype(np.int16) - at_rest) > FAINT_CHANGE
+    return face, _truth(scene, pose, crop, CLASSES[label]), label, differs
+
+
+def _crop(frame: NDArray[np.uint8], crop: NDArray[np.float64]) -> NDArray[np.uint8]:
+    picture = Image.fromarray(frame).convert("L")
+    box = tuple(np.clip(crop, 0, min(picture.size)))
+    return np.asarray(picture.resize((SIDE_PX, SIDE_PX), Image.Resampling.BILINEAR, box=box))
 
 
 def _crop_box(box: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:

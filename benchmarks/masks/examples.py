@@ -22,6 +22,7 @@ from mesmer.signals.mel import mel_chunks
 HELD_BACK_ACTOR = 1
 FACE_TURN_DEG, FACE_SCALE, FACE_SHIFT = 12.0, 0.12, 0.12
 MASKED_BANDS, MASKED_FRAMES = 16, 6
+MOST_PATCHES, PATCH_PX = 3, (8, 28)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,7 @@ class Examples:
         labels: int64 (N,), index into ``classes``.
         speaker: int64 (N,), the actor; 0 where unknown.
         truth: bool (sum S, 48, 48), where a drawn face shows its emotion; None where nobody knows.
+        changed: bool (sum S, 48, 48), the pixels in which it differs from the same face at rest; None where nobody knows.
     """
 
     modality: str
@@ -43,6 +45,7 @@ class Examples:
     labels: Tensor
     speaker: Tensor
     truth: Tensor | None = None
+    changed: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -59,6 +62,7 @@ class Examples:
             labels=self.labels[rows],
             speaker=self.speaker[rows],
             truth=None if self.truth is None else self.truth[wanted],
+            changed=None if self.changed is None else self.changed[wanted],
         )
 
     def where(self, mask: Tensor) -> Examples:
@@ -126,13 +130,16 @@ def batch_of(examples: Examples, *, text: TextSettings) -> Batch:
     )
 
 
-def augmented(examples: Examples, draw: torch.Generator) -> Examples:
+def augmented(examples: Examples, draw: torch.Generator, *, patched: float = 0.0) -> Examples:
     """Return the examples as they might also have looked or sounded.
 
-    A face is mirrored, turned, scaled and moved; of a voice some mel bands (throughout) and frames are hidden.
+    A face is mirrored, turned, scaled and moved, and a share ``patched`` of them is plain grey in some patches: who never
+    saw a face of which a part is hidden may answer anything to one. Of a voice some mel bands (throughout) and frames are
+    hidden.
     """
     if examples.modality == "visual":
-        return replace(examples, steps=_moved_faces(examples.steps, draw))
+        moved = _moved_faces(examples.steps, draw)
+        return replace(examples, steps=_patched_faces(moved, patched, draw) if patched else moved)
     return replace(examples, steps=_hidden_bands(examples.steps, examples.counts, draw))
 
 
@@ -152,6 +159,24 @@ def _moved_faces(faces: Tensor, draw: torch.Generator) -> Tensor:
     grid = F.affine_grid(torch.stack(rows, 1), [number, 1, *faces.shape[1:]], align_corners=False)
     moved = F.grid_sample(faces[:, None].float(), grid, padding_mode="border", align_corners=False)
     return moved[:, 0].round().to(torch.uint8)
+
+
+def _patched_faces(faces: Tensor, share: float, draw: torch.Generator) -> Tensor:
+    """Fill up to three patches of a share of the faces, each with its own height and width, with their mean."""
+    side = torch.arange(faces.shape[-1])
+    number = torch.randint(1, MOST_PATCHES + 1, (len(faces),), generator=draw)
+    number = number * (torch.rand(len(faces), generator=draw) < share)
+    filled = faces.float()
+    for patch in range(MOST_PATCHES):
+        spans = []
+        for _ in range(2):
+            length = torch.randint(*PATCH_PX, (len(faces), 1), generator=draw)
+            first = torch.randint(1 - PATCH_PX[0], len(side), (len(faces), 1), generator=draw)
+            spans.append((side >= first) & (side < first + length))
+        sites = (number > patch)[:, None, None] & spans[0][:, :, None] & spans[1][:, None, :]
+        mean = (filled * sites).sum((1, 2), keepdim=True) / sites.sum((1, 2), keepdim=True).clamp(min=1)
+        filled = torch.where(sites, mean, filled)
+    return filled.round().to(torch.uint8)
 
 
 def _hidden_bands(chunks: Tensor, counts: Tensor, draw: torch.Generator) -> Tensor:

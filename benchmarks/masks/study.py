@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 
 from masks.drawn import drawn_faces
+from masks.evidence import evidence_matters
 from masks.examples import Examples, fer2013, ravdess_speech
+from masks.export import export
 from masks.training import Plan, score, train
 from masks.variants import ABLATIONS, CONTROLS, MASKS, another_of, study_model, take_over
 from mesmer.models.loading import load_model
@@ -38,7 +40,8 @@ class Study:
     precision: str = "fp32"
     start: Path | None = None
     learning_rate: float = 1e-3
-    drawn: Mapping[str, int] = field(default_factory=lambda: {"train": 2400, "valid": 600, "test": 1200})
+    patched: float = 0.0
+    drawn: Mapping[str, int] = field(default_factory=lambda: {"train": 4800, "valid": 600, "test": 1200})
 
     def but(self, **changes: Any) -> Study:
         """Return the study with the changes that are not None."""
@@ -63,9 +66,11 @@ FACES = Study(name="faces", seeds=(0, 1, 2), dense_epochs=6, sparse_epochs=4)
 DRAWN = Study(
     name="drawn",
     seeds=(0, 1, 2, 3, 4),
-    dense_epochs=8,
-    sparse_epochs=8,
+    dense_epochs=16,
+    sparse_epochs=16,
     width=16,
+    precision="bf16",
+    patched=0.5,
     masks=(*CONTROLS, *ABLATIONS),
 )
 VOICES = Study(name="voices", seeds=(0, 1, 2, 3, 4), dense_epochs=30, sparse_epochs=16)
@@ -88,12 +93,16 @@ class Result:
     multiply_adds: float
     top_p: float
     pointing: tuple[float, float] | None
+    evidence: Tensor | None
+    """What :func:`masks.evidence.evidence_matters` says of each drawn face."""
 
 
 def parts(study: Study, data: Path | None, seed: int) -> tuple[Examples, Examples, Examples]:
     """Return the examples that train, validate and test. Actors of one part are in no other."""
     if study.name == "drawn":
-        train_part, valid, test = (drawn_faces(split, number=number, seed=0) for split, number in study.drawn.items())
+        train_part, valid, test = (
+            drawn_faces(split, number=number, seed=0, changed=split == "test") for split, number in study.drawn.items()
+        )
     elif data is None:
         raise SystemExit(f"the study of {study.name} needs --data")
     elif study.name == "faces":
@@ -109,14 +118,17 @@ def parts(study: Study, data: Path | None, seed: int) -> tuple[Examples, Example
     return train_part, valid, test
 
 
-def run_study(study: Study, *, data: Path | None, work: Path, test: bool) -> list[Result]:
-    """Train what is missing; with ``test`` return the scores on the test part."""
+def run_study(study: Study, *, data: Path | None, work: Path, test: bool, models: Path | None = None) -> list[Result]:
+    """Train what is missing; with ``test`` return the scores on the test part; with ``models`` save the networks there."""
     results = []
     for seed in study.seeds:
         train_part, valid, test_part = parts(study, data, seed)
         folder = work / study.name / _folder_name(study) / f"seed{seed}"
         common = {"examples": train_part, "valid": valid, "say": lambda line: print(line, flush=True)}
-        how = {"batch_size": study.batch_size, "precision": study.precision, "learning_rate": study.learning_rate}
+        how = {
+            "batch_size": study.batch_size, "precision": study.precision, "learning_rate": study.learning_rate,
+            "patched": study.patched,
+        }  # fmt: skip
         if study.start is None:
             start = study_model(
                 train_part.classes, MASKS["dense"], width=study.width, modality=train_part.modality, seed=seed
@@ -131,6 +143,8 @@ def run_study(study: Study, *, data: Path | None, work: Path, test: bool) -> lis
             plan = Plan(epochs=study.sparse_epochs, density=density, **how)
             name = mask if density is None else f"{mask}-{density:g}"
             train(model, plan=plan, seed=100 + seed, folder=folder / name, **common)
+            if models is not None:
+                export(model, models / f"{name}-seed{seed}", modality=train_part.modality)
             if test:
                 done = score(model, test_part)
                 alone = torch.arange(len(test_part))
@@ -140,6 +154,7 @@ def run_study(study: Study, *, data: Path | None, work: Path, test: bool) -> lis
                         labels=test_part.labels, groups=alone if study.name == "faces" else test_part.speaker,
                         densities=done.density, multiply_adds=done.multiply_adds, top_p=model.top_p,
                         pointing=done.pointing,
+                        evidence=None if test_part.changed is None else evidence_matters(model, test_part),
                     )
                 )  # fmt: skip
     return results
@@ -155,6 +170,6 @@ def _folder_name(study: Study) -> str:
 STUDIES = {study.name: study for study in (FACES, VOICES, DRAWN)}
 SMOKE = DRAWN.but(
     seeds=(0,), masks=("learnt", "random"), densities=(0.3,), dense_epochs=10, sparse_epochs=4, batch_size=32,
-    drawn={"train": 1000, "valid": 50, "test": 300},
+    drawn={"train": 1000, "valid": 50, "test": 200}, precision="fp32", patched=0.0,
 )  # fmt: skip
 """A minute of the study of drawn faces, for the tests."""

@@ -1,7 +1,8 @@
 """Scores of the finished runs as a table, with 95 % intervals: accuracy of faces, unweighted average recall of voices.
 
 Intervals resample the test faces, the drawn people, or the actors; they hold for the seeds at hand, each of which is shown.
-That of the hits is over the seeds (Student's t).
+That of the hits is over the seeds (Student's t). *Evidence* is the share of drawn faces in which blurring what shows the
+emotion moves the answer more than blurring as much anywhere else.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ def print_tables(study: Study, results: Sequence[Result], *, json_file: Path | N
     found = {(r.mask, r.density): [s for s in results if (s.mask, s.density) == (r.mask, r.density)] for r in results}
     counts = {run: _counts(same, classes) for run, same in found.items()}
     columns = ("mask", "density (blocks)", "p", "M multiply-adds", f"{study.metric}, %", "each", "against dense")
-    print(f"| {' | '.join((*columns, 'learnt against it', 'hits'))} |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print(f"| {' | '.join((*columns, 'learnt against it', 'hits', 'evidence, %'))} |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     rows = []
     for mask, density in study.runs():
         run = mask, density
@@ -90,6 +91,8 @@ def _row(
     }
     if dense is not None:
         row["against_dense"] = _interval(own - _metric(study, dense, weights))
+    if all(run.evidence is not None for run in runs):
+        row["evidence"] = _interval(_share(runs, weights))
     pointing = [run.pointing for run in runs if run.pointing is not None]
     if pointing:
         row["pointing"] = torch.tensor(pointing).mean(0).tolist()
@@ -97,6 +100,17 @@ def _row(
     if learnt is not None:
         row["learnt_against_it"] = _interval(_metric(study, learnt, weights) - own)
     return row
+
+
+def _share(runs: Sequence[Result], weights: Tensor) -> Tensor:
+    """Return in every resample the share of faces, in percent, whose evidence moves the answer most."""
+    matters, asked = (torch.zeros(weights.shape[1]) for _ in range(2))
+    for run in runs:
+        assert run.evidence is not None
+        known = ~run.evidence.isnan()
+        matters.index_add_(0, run.groups[known], run.evidence[known])
+        asked.index_add_(0, run.groups[known], torch.ones(int(known.sum())))
+    return 100 * (weights @ matters) / (weights @ asked)
 
 
 def _interval(values: Tensor) -> list[float]:
@@ -136,5 +150,5 @@ def _line(mask: str, row: dict[str, object]) -> str:
         hits = f"{pointing[0]:.2f} of {pointing[1]:.2f}: {times[0]:.2f} times{over_seeds}"
     return (
         f"| {mask} | {shares} | {row['top_p']:.2f} | {millions} | {cell('value')} | {singles} |"
-        f" {cell('against_dense', '+')} | {cell('learnt_against_it', '+')} | {hits} |"
+        f" {cell('against_dense', '+')} | {cell('learnt_against_it', '+')} | {hits} | {cell('evidence')} |"
     )

@@ -34,6 +34,7 @@ class Plan:
         falling: share of the epochs during which the density falls, in equal steps, from 1.
         final: let the learning rate fall to zero along half a cosine; else it stays.
         precision: ``fp32``, or ``bf16`` for products in bfloat16 while training; scores are of float32.
+        patched: share of the training faces of which some patches are hidden.
     """
 
     epochs: int
@@ -45,6 +46,7 @@ class Plan:
     batch_size: int = 64
     weight_decay: float = 1e-4
     precision: str = "fp32"
+    patched: float = 0.0
 
     def density_in(self, epoch: int) -> float | None:
         """Return the density to train at; the last steps of the fall lie before the last ``1 - falling`` epochs."""
@@ -171,7 +173,7 @@ def _epoch(
     total = 0.0
     for step, rows in enumerate(batches):
         _set_rate(optimizer, plan, epoch * len(batches) + step, plan.epochs * len(batches))
-        part = augmented(examples.select(rows), draw)
+        part = augmented(examples.select(rows), draw, patched=plan.patched)
         with torch.autocast(device.type, torch.bfloat16, enabled=plan.precision == "bf16"):
             logits = model(batch_of(part, text=text_settings()).to(device)).logits.float()
         loss = F.cross_entropy(logits, part.labels.to(device), label_smoothing=0.05)
