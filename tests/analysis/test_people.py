@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from mesmer.analysis.mouths import MouthMeter
-from mesmer.analysis.people import HELD_S, PeopleWatcher, Sighting
+from mesmer.analysis.people import HELD_S, PeopleWatcher, Person, Sighting
 from mesmer.config import PrepareSettings
 from mesmer.signals.mtcnn import Detections
 
@@ -43,20 +43,20 @@ def rested(rng: np.random.Generator) -> tuple[MouthMeter, list[float]]:
     meter, told = MouthMeter(), []
     for _ in range(24):
         x, y = (int(step) for step in rng.integers(-3, 4, 2))
-        look = meter.measure(picture(shift_px=(x, y)), LANDMARKS, still=0.05)
+        look = meter.measure(picture(shift_px=(x, y)), LANDMARKS, still=0.2)
         told += [] if look.unlike_rest is None else [look.unlike_rest]
     return meter, told
 
 
 def test_a_mouth_held_open_is_unlike_its_rest_though_it_does_not_move() -> None:
     meter, told = rested(np.random.default_rng(0))
-    opened = meter.measure(picture(gap_px=14), LANDMARKS, still=0.05)
+    opened = meter.measure(picture(gap_px=14), LANDMARKS, still=0.2)
     held = [meter.measure(picture(gap_px=14, shift_px=(n % 3, 0)), LANDMARKS, still=0.0) for n in range(8)]
     assert opened.moved is not None
     assert opened.moved > 0.1
     assert max(look.moved or 0.0 for look in held) < 0.5 * opened.moved
     assert min(look.unlike_rest or 0.0 for look in held) > 2 * max(told)
-    closed = [meter.measure(picture(), LANDMARKS, still=0.05) for _ in range(2)]
+    closed = [meter.measure(picture(), LANDMARKS, still=0.2) for _ in range(2)]
     assert (closed[1].unlike_rest or 0.0) <= 1.5 * max(told)
 
 
@@ -68,6 +68,17 @@ def test_light_and_head_do_not_make_a_mouth_unlike_its_rest() -> None:
         darker = meter.measure(picture(light=light), LANDMARKS, still=0.0).unlike_rest
         assert darker is not None
         assert darker < 0.5 * opened
+
+
+def test_what_is_usual_is_learnt_of_a_mouth_but_not_from_its_silence_alone() -> None:
+    rng, person = np.random.default_rng(4), Person(first_s=0.0, last_s=0.0)
+    unknown = person.habits()
+    person._mouths.extend(rng.uniform(0.08, 0.12, 20))  # nobody knows yet how it talks
+    assert person.habits().talking > 0.7 * unknown.talking
+    person._mouths.extend(np.where(np.arange(240) % 60 < 30, rng.uniform(0.5, 0.7, 240), rng.uniform(0.08, 0.12, 240)))
+    learnt = person.habits()
+    assert learnt.rest == pytest.approx(0.1, abs=0.03)
+    assert learnt.talking == pytest.approx(0.5, abs=0.1)
 
 
 def test_a_face_is_followed_only_while_it_is_there() -> None:

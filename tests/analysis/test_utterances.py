@@ -55,6 +55,18 @@ def test_speech_begins_a_little_before_and_ends_where_it_ends() -> None:
     assert abs(one.end_s - 4.0) <= GRID_S / 2 + STEP_S
 
 
+@pytest.mark.parametrize(("down_db", "tail_s", "ends_s"), [(60, 0.25, 4.0), (60, 0.8, 4.5), (25, 0.25, 4.25)])
+def test_what_is_heard_after_the_last_sound_is_no_speech_but_quiet_speech_is(
+    down_db: float, tail_s: float, ends_s: float
+) -> None:
+    told = at(2.0, 4.0 + tail_s, 6.0)  # speech is told of up to here, though it fades at 4 s; at most 0.3 s are taken back
+    segmenter = Segmenter(Told(told), grid_s=GRID_S, settings=UtteranceSettings())
+    sound = np.random.default_rng(0).normal(0, 0.1, len(told) * STEP_SAMPLES).astype(np.float32)
+    sound[4 * 16_000 :] *= 10 ** (-down_db / 20)
+    (one,) = segmenter.push(sound) + segmenter.finish(6.0)
+    assert abs(one.end_s - ends_s) <= GRID_S / 2 + STEP_S
+
+
 def test_short_speech_is_none_and_a_short_pause_does_not_part() -> None:
     assert segments(at(1.0, 1.15, 3.0)) == []
     together = [max(a, b) for a, b in zip(at(1.0, 2.0, 5.0), at(2.2, 3.0, 5.0), strict=True)]

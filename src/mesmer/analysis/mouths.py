@@ -1,30 +1,37 @@
 """How much a mouth moves from frame to frame, and how unlike its rest it looks, beside what the rest of the face does.
 
 A square around eyes and mouth is cut out. The one before, and what the face looks like while its mouth is still, are laid
-over it so that the upper half fits best, and the lower half is compared. What the whole head does cancels out; what the
-mouth does remains.
+over it: first in whole steps, so that the upper half fits best, then the mouth by itself, to a fraction of a pixel. So what
+the head does cancels out, and a change of the mouth's shape remains. Lips open by less than a pixel in many a sound.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.ndimage import affine_transform
 
-SIDE_PX = 40
+SIDE_PX = 80
 """Side of the square that is compared."""
 SPAN = 2.4
 """Its side in the face, in distances between the line of the eyes and the mouth."""
-REACH_PX = 3
-"""How far two squares are moved against each other to find how they fit best."""
-UPPER = (slice(6, 24), slice(4, 36))
-"""Rows and columns of eyes and nose."""
-MOUTH = (slice(23, 37), slice(9, 31))
+REACH_STEPS = 3
+"""How far two squares are moved against each other to find how they fit best, in steps of 2 px."""
+UPPER = (slice(6, 22), slice(6, 34))
+"""Rows and columns of eyes and nose, in steps."""
+MOUTH = (slice(50, 77), slice(18, 62))
 """Rows and columns around the mouth, which lies 70 % down."""
-MISFIT_SHARE = 0.4
-"""So much of what does not fit in the upper half is expected of a still mouth."""
+MOUTH_X, MOUTH_Y = 39.5, 63.0
+"""The middle of those."""
+WHOLE = (slice(0, SIDE_PX), slice(0, SIDE_PX))
+ROUNDS, NEAR_ENOUGH_PX = 4, 0.03
+"""The mouth is laid over in so many rounds (Gauss and Newton), or until it moves by less."""
+FIRM = (200.0, 200.0, 0.1, 0.1)
+"""What holds back growth, turn, x and y of the mouth, so that a mouth without marks stays where it is."""
 STEADY = 0.7
 """The size of the square follows the face's by this share of the one before, since landmarks tremble."""
 
@@ -32,15 +39,18 @@ STEADY = 0.7
 REST_SHARE = 0.08
 """How much of each still look goes into what is known of the face at rest: some twelve looks make it."""
 SAME_FACE = 0.35
-"""The upper half of a face that is lost fits what is known of it to so much of its contrast, if it is still there."""
+"""The upper half of a face fits what is known of it to so much of its contrast, if it is that face from that side."""
+STRANGE_LOOKS = 4
+"""After so many still looks that do not fit, the face is learnt anew: what was known is of another one, or of none."""
 
-_LaidOver = tuple[NDArray[np.float32], float]
-"""A square where its upper half fits another one best, and how badly it fits there."""
+_Floats = NDArray[np.float32]
+_FROM_X = np.arange(MOUTH[1].start, MOUTH[1].stop, dtype=np.float32) - MOUTH_X
+_FROM_Y = (np.arange(MOUTH[0].start, MOUTH[0].stop, dtype=np.float32) - MOUTH_Y)[:, None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class MouthLook:
-    """What one look at a mouth tells; both about 0 (still, at rest) to 1.
+    """What one look at a mouth tells; both about 0.1 (still, at rest) to 1.
 
     Attributes:
         moved: since the frame before; None where there is none.
@@ -55,12 +65,13 @@ class MouthMeter:
     """Measures one face, one frame after the other."""
 
     def __init__(self) -> None:
-        self._before: NDArray[np.float32] | None = None
-        self._rest: NDArray[np.float32] | None = None
-        self._place: tuple[NDArray[np.float32], float] | None = None
+        self._before: _Square | None = None
+        self._rest: _Square | None = None
+        self._strange = 0
+        self._place: tuple[_Floats, float] | None = None
         self._distance_px: float | None = None
 
-    def measure(self, frame: NDArray[np.uint8], landmarks_px: NDArray[np.float32], *, still: float) -> MouthLook:
+    def measure(self, frame: NDArray[np.uint8], landmarks_px: _Floats, *, still: float) -> MouthLook:
         """Measure the mouth of a face that was found.
 
         Args:
@@ -74,11 +85,11 @@ class MouthMeter:
             distance_px = STEADY * self._distance_px + (1 - STEADY) * distance_px
         self._distance_px = distance_px
         self._place = (eyes + mouth) / 2, SPAN * distance_px
-        now = _square(frame, *self._place)
-        rest = None if self._rest is None else _laid_over(self._rest, now)
+        now = _Square(_cut_out(frame, *self._place))
+        rest = None if self._rest is None else self._rest.laid_over(now, turns=True)
         look = self._compared(now, rest)
         if look.moved is not None and look.moved < still:
-            self._rest = now if rest is None else (1 - REST_SHARE) * rest[0] + REST_SHARE * now
+            self._learn(now, rest)
         return look
 
     def follow(self, frame: NDArray[np.uint8]) -> MouthLook | None:
@@ -88,24 +99,120 @@ class MouthMeter:
         """
         if self._place is None or self._rest is None:
             return None
-        now = _square(frame, *self._place)
-        rest = _laid_over(self._rest, now)
-        return self._compared(now, rest) if rest[1] <= SAME_FACE * _contrast(now) else None
+        now = _Square(_cut_out(frame, *self._place))
+        rest = self._rest.laid_over(now, turns=True)
+        return self._compared(now, rest) if rest.misfit <= SAME_FACE else None
 
     def forget(self) -> None:
         """Forget the frame before: the face was out of sight."""
         self._before = None
 
-    def _compared(self, now: NDArray[np.float32], rest: _LaidOver | None) -> MouthLook:
+    def _compared(self, now: _Square, rest: _Fit | None) -> MouthLook:
         before, self._before = self._before, now
         return MouthLook(
-            moved=None if before is None else _difference(_laid_over(before, now), now),
-            unlike_rest=None if rest is None else _difference(rest, now),
+            moved=None if before is None else before.laid_over(now, turns=False).difference,
+            unlike_rest=None if rest is None else rest.difference,
         )
 
+    def _learn(self, now: _Square, rest: _Fit | None) -> None:
+        """Take a still look into what is known of the face at rest."""
+        if self._rest is None or rest is None:
+            self._rest = now
+        elif rest.misfit <= SAME_FACE:
+            self._strange = 0
+            seen = _sampled(now.grey, rest.place, WHOLE)
+            known = self._rest.grey
+            self._rest = _Square(known + np.float32(REST_SHARE) * (seen - seen.mean() + known.mean() - known))
+        else:
+            self._strange += 1
+            if self._strange >= STRANGE_LOOKS:
+                self._rest, self._strange = now, 0
 
-def _square(frame: NDArray[np.uint8], centre: NDArray[np.float32], side_px: float) -> NDArray[np.float32]:
-    """Return the square as float32 (40, 40), grey; what lies outside of the frame is black."""
+
+@dataclass(frozen=True, kw_only=True)
+class _Fit:
+    """How a square lies over another one: where (growth, turn, x and y in px) and, as shares of the face's contrast, how
+    badly the upper halves fit and how much the mouths differ.
+    """
+
+    place: NDArray[np.float64]
+    misfit: float
+    difference: float
+
+
+class _Square:
+    """A grey square float32 (80, 80) of a face, with what it takes to lay it over others."""
+
+    def __init__(self, grey: _Floats) -> None:
+        self.grey = grey
+        self.half = grey.reshape(SIDE_PX // 2, 2, SIDE_PX // 2, 2).mean(axis=(1, 3))
+
+    @cached_property
+    def contrast(self) -> float:
+        """Standard deviation of the grey levels in the middle, and a little more, so that it is never 0."""
+        return float(self.grey[8:72, 8:72].std() + 4.0)
+
+    @cached_property
+    def shifted(self) -> _Floats:
+        """The upper half at half the size, moved by each of 7 x 7 steps: (7, 7, 16, 28)."""
+        padded = np.pad(self.half, REACH_STEPS, mode="edge")
+        shifted = np.lib.stride_tricks.sliding_window_view(padded, self.half.shape)
+        return np.asarray(shifted[(..., *UPPER)])
+
+    def laid_over(self, now: _Square, *, turns: bool) -> _Fit:
+        """Lay this square over another one; with ``turns`` the mouth may grow and turn a little as well as move."""
+        x, y, misfit = self._coarsely(now)
+        mouth = self.grey[MOUTH] - self.grey[MOUTH].mean()
+        slopes = self._slopes(turns)
+        firm = np.diag(FIRM[-len(slopes) :])
+        place = np.array([0.0, 0.0, x, y])
+        for _ in range(ROUNDS):
+            differs = now.mouth_at(place) - mouth
+            away = np.abs(differs).mean() * 2.4 + 2  # what the lips change must not move them
+            weighed = slopes / (1 + (differs / away) ** 2).ravel()
+            step = np.linalg.solve(weighed @ slopes.T + firm, weighed @ differs.ravel())
+            step[-2:] = np.clip(step[-2:], -1, 1)
+            place[-len(step) :] -= step
+            if np.abs(step[-2:]).max() < NEAR_ENOUGH_PX:
+                break
+        differs = now.mouth_at(place) - mouth
+        difference = float(np.sqrt((differs**2).mean())) / now.contrast
+        return _Fit(place=place, misfit=misfit / now.contrast, difference=difference)
+
+    def mouth_at(self, place: NDArray[np.float64]) -> _Floats:
+        """Return the mouth at a place (growth, turn, x, y), less its mean: light does not count."""
+        mouth = _sampled(self.grey, place, MOUTH)
+        return mouth - mouth.mean()
+
+    def _coarsely(self, now: _Square) -> tuple[float, float, float]:
+        """Return where the upper half fits best, x and y in px, and how badly it fits there."""
+        misfit = np.abs(now.shifted - self.half[UPPER]).mean(axis=(2, 3))
+        y, x = np.unravel_index(int(misfit.argmin()), misfit.shape)
+        return 2.0 * (float(x) - REACH_STEPS), 2.0 * (float(y) - REACH_STEPS), float(misfit[y, x])
+
+    def _slopes(self, turns: bool) -> _Floats:
+        """Return how each pixel of the mouth changes with its place, (2 or 4, pixels)."""
+        rows, columns = MOUTH
+        grey, x, y = self.grey, _FROM_X, _FROM_Y
+        by_x = (grey[rows, columns.start + 1 : columns.stop + 1] - grey[rows, columns.start - 1 : columns.stop - 1]) / 2
+        by_y = (grey[rows.start + 1 : rows.stop + 1, columns] - grey[rows.start - 1 : rows.stop - 1, columns]) / 2
+        slopes = [by_x * x + by_y * y, by_y * x - by_x * y, by_x, by_y] if turns else [by_x, by_y]
+        return np.stack(slopes).reshape(len(slopes), -1)
+
+
+def _sampled(grey: _Floats, place: NDArray[np.float64], part: tuple[slice, slice]) -> _Floats:
+    """Return a part of the square at a place, between pixels by straight lines."""
+    grow, turn, right, down = place
+    rows, columns = part
+    matrix = np.array([[1 + grow, turn], [-turn, 1 + grow]])
+    first = np.array([rows.start - MOUTH_Y, columns.start - MOUTH_X])
+    offset = np.array([MOUTH_Y + down, MOUTH_X + right]) + matrix @ first
+    shape = (rows.stop - rows.start, columns.stop - columns.start)
+    return np.asarray(affine_transform(grey, matrix, offset, shape, order=1, mode="nearest", prefilter=False))
+
+
+def _cut_out(frame: NDArray[np.uint8], centre: _Floats, side_px: float) -> _Floats:
+    """Return the square as float32 (80, 80), grey; what lies outside of the frame is black."""
     left, top = (int(np.floor(edge - side_px / 2)) for edge in centre)
     right, bottom = left + int(np.ceil(side_px)) + 1, top + int(np.ceil(side_px)) + 1
     height, width = frame.shape[:2]
@@ -118,24 +225,3 @@ def _square(frame: NDArray[np.uint8], centre: NDArray[np.float32], side_px: floa
     box = (float(offset[0]), float(offset[1]), float(offset[0]) + side_px, float(offset[1]) + side_px)
     grey = Image.fromarray(cut).convert("L").resize((SIDE_PX, SIDE_PX), Image.Resampling.BILINEAR, box=box)
     return np.asarray(grey, dtype=np.float32)
-
-
-def _laid_over(other: NDArray[np.float32], now: NDArray[np.float32]) -> _LaidOver:
-    """Return the other square where its upper half fits best, and how badly it fits there."""
-    padded = np.pad(other, REACH_PX, mode="edge")
-    shifted = np.lib.stride_tricks.sliding_window_view(padded, (SIDE_PX, SIDE_PX))  # (7, 7, 40, 40)
-    misfit = np.abs(shifted[(..., *UPPER)] - now[UPPER]).mean(axis=(2, 3))
-    y, x = np.unravel_index(int(misfit.argmin()), misfit.shape)
-    return shifted[y, x], float(misfit[y, x])
-
-
-def _difference(laid: _LaidOver, now: NDArray[np.float32]) -> float:
-    """Compare the mouths of two squares that are laid over each other, in units of the face's contrast."""
-    other, misfit = laid
-    was, is_now = other[MOUTH], now[MOUTH]
-    differs = np.abs((was - was.mean()) - (is_now - is_now.mean())).mean()  # without what light changes
-    return float(max(0.0, differs - MISFIT_SHARE * misfit) / _contrast(now))
-
-
-def _contrast(square: NDArray[np.float32]) -> float:
-    return float(square[4:36, 4:36].std() + 4.0)

@@ -30,12 +30,14 @@ LEAST_SEEN_S = 0.75
 """A face seen for less is no person; the detector is wrong now and then."""
 HABIT_STEPS = 240
 """Sightings from which the habits of a mouth are learnt: half a minute."""
-STILL_RESTS = 1.5
+DOUBT_STEPS = 60
+"""What is usual for anybody counts as much as so many sightings of this mouth, which may not have talked in them."""
+STILL_RESTS = 1.3
 """A mouth that moves less than so many times what is usual for it at rest is still: so it looks at rest."""
-USUAL_REST, MOST_REST = 0.03, 0.08
-LEAST_TALKING, USUAL_TALKING, MOST_TALKING = 0.04, 0.08, 0.3
-USUAL_LIKE, MOST_LIKE = 0.06, 0.15
-LEAST_UNLIKE, USUAL_UNLIKE, MOST_UNLIKE = 0.06, 0.15, 0.5
+USUAL_REST, MOST_REST = 0.13, 0.3
+LEAST_TALKING, USUAL_TALKING, MOST_TALKING = 0.05, 0.2, 0.8
+USUAL_LIKE, MOST_LIKE = 0.11, 0.3
+LEAST_UNLIKE, USUAL_UNLIKE, MOST_UNLIKE = 0.05, 0.3, 1.0
 KEPT_SIGHTINGS = 8
 """Sightings of a track that the tracker needs."""
 
@@ -135,7 +137,8 @@ def _usual(recent: Sequence[float], low: tuple[float, float], span: tuple[float,
     smooth = np.convolve(recent, np.ones(4) / 4, mode="valid")
     rest, talking = np.quantile(smooth, [0.25, 0.95])
     rest = min(float(rest), low[1])
-    return rest, float(np.clip(talking - rest, span[0], span[2]))
+    more = (float(talking - rest) * len(recent) + span[1] * DOUBT_STEPS) / (len(recent) + DOUBT_STEPS)
+    return rest, float(np.clip(more, span[0], span[2]))
 
 
 class PeopleWatcher:

@@ -31,6 +31,8 @@ NOBODY_SAYS = -1.2
 """Where the best that can be made of the mouths says less, on average, the voice comes from outside of the picture."""
 UNCLEAR = 0.6
 """Share of all movement, below which it is hard to tell who speaks."""
+LATE_STEPS = 0.75
+"""A change is seen so many looks late: half a look on average, and movement is of the time between two looks."""
 MAX_MOUTHS = 4
 """Mouths that are compared, the most active ones."""
 
@@ -89,8 +91,8 @@ def find_turns(
     turns = []
     for row, mouth in enumerate(mouths):
         for first, last in _runs(speaking[row]):
-            begin_s = start_s if first == 0 else _nearest(start_s + first * grid_s, cut_s)
-            stop_s = end_s if last == steps else _nearest(start_s + last * grid_s, cut_s)
+            begin_s = start_s if first == 0 else max(start_s, _nearest(start_s + (first - LATE_STEPS) * grid_s, cut_s))
+            stop_s = end_s if last == steps else max(start_s, _nearest(start_s + (last - LATE_STEPS) * grid_s, cut_s))
             if stop_s <= begin_s:
                 continue
             inside = moves[:, first:last]
@@ -144,23 +146,32 @@ def _around(course: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _speaking(says: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return who speaks at which step, bool (people, steps): the likeliest course of one speaker or two (Viterbi)."""
+    """Return who speaks at which step, bool (people, steps): whoever likelier does than not; one or two."""
+    likely = _likely(says)
+    rank = (-likely).argsort(axis=0, kind="stable").argsort(axis=0, kind="stable")
+    return (rank == 0) | ((rank == 1) & (likely > 0.5))
+
+
+def _likely(says: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how likely each one speaks at each step (people, steps), over all courses of one speaker or two.
+
+    What is said is taken for the logarithm of a likelihood ratio, and costs for that of how likely beginnings, ends and
+    speaking together are beforehand (sums forward and backward over a hidden Markov chain). The single likeliest course
+    puts a change that is in doubt at one of its extremes; here it comes to lie where it is wrong by least.
+    """
     people, steps = says.shape
     groups = [group for size in (1, 2) for group in combinations(range(people), size)]
     states = np.array([[person in group for person in range(people)] for group in groups])  # (states, people)
-    score = states @ says - TOGETHER_COST * (states.sum(axis=1, keepdims=True) - 1)
-    change = CHANGE_COST * (states[:, None] != states[None]).sum(axis=2)
-    came_from = np.zeros((steps, len(states)), dtype=np.intp)
-    total = score[:, 0].copy()
+    score = (states @ says - TOGETHER_COST * (states.sum(axis=1, keepdims=True) - 1)).T  # (steps, states)
+    change = -CHANGE_COST * (states[:, None] != states[None]).sum(axis=2)
+    before, after = np.zeros_like(score), np.zeros_like(score)
     for step in range(1, steps):
-        options = total[:, None] - change
-        came_from[step] = options.argmax(axis=0)
-        total = options.max(axis=0) + score[:, step]
-    path = np.zeros(steps, dtype=np.intp)
-    path[-1] = int(total.argmax())
-    for step in range(steps - 1, 0, -1):
-        path[step - 1] = came_from[step, path[step]]
-    return states[path].T
+        before[step] = np.logaddexp.reduce((before[step - 1] + score[step - 1])[:, None] + change, axis=0)
+        back = steps - 1 - step
+        after[back] = np.logaddexp.reduce((after[back + 1] + score[back + 1])[:, None] + change, axis=0)
+    total = before + score + after
+    share = np.exp(total - np.logaddexp.reduce(total, axis=1)[:, None])
+    return np.asarray((share @ states).T)
 
 
 def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:

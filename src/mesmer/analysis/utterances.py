@@ -17,6 +17,8 @@ from mesmer.analysis.hearing import STEP_S, STEP_SAMPLES, Hearing, loudness_dbfs
 from mesmer.config import SAMPLE_RATE_HZ
 from mesmer.errors import ConfigError
 
+FADED_DB = 40.0
+"""What is so much quieter than the loudest of an utterance is no longer its sound."""
 SMOOTHED_STEPS = 5
 """The quietest place is looked for in the loudness averaged over so many steps."""
 
@@ -133,7 +135,19 @@ class Segmenter:
         begun, self._begun = self._begun, None
         if (self._voiced_end - begun) * STEP_S < self._settings.shortest_s:
             return []
-        return self._speech(begun, min(self._nearest(self._voiced_end * STEP_S), file_end_s))
+        return self._speech(begun, min(self._nearest(self._sound_end(begun) * STEP_S), file_end_s))
+
+    def _sound_end(self, begun: int) -> int:
+        """Return the step after the last one that is not far quieter than the loudest, of those shortly before the end.
+
+        A network goes on to hear speech for a while after its last sound.
+        """
+        levels = self._levels[: self._voiced_end - begun]
+        faded_dbfs = max(levels, default=0.0) - FADED_DB
+        end, least = self._voiced_end, max(begun + 1, self._voiced_end - round(self._settings.pause_s / STEP_S))
+        while end > least and levels[end - begun - 1] < faded_dbfs:
+            end -= 1
+        return end
 
     def _cut(self) -> list[Segment]:
         """End the speech at its quietest place, and begin again there."""
