@@ -260,7 +260,8 @@ def test_the_dial_is_turned_for_good_and_decisions_follow(
     other = turned("0.2", tmp_path / "other")
     assert other["model"]["sparse"]["top_p"] == 0.2
     assert other["calibration"] != before["calibration"]
-    assert other["extra"] == before["extra"]
+    assert {name: other["extra"][name] for name in before["extra"]} == before["extra"]
+    assert other["extra"]["train"]["epochs"] == 2
     capsys.readouterr()
     told = answer(capsys, "predict", str(road.unseen), "--model", str(tmp_path / "other"))
     assert told["thresholds"] == pytest.approx(other["thresholds"])

@@ -107,10 +107,18 @@ def _check(name: str) -> int:
 def _turn(arguments: Any) -> int:
     from mesmer.evaluation.turning import turn_model
     from mesmer.models.loading import load_model
+    from mesmer.report.pack_inputs import train_settings
     from mesmer.training.run_folder import model_source
 
     loaded = load_model(model_source(arguments.run))
-    turned = turn_model(loaded, arguments.out, data=arguments.data, top_p=arguments.top_p, batch_size=arguments.batch_size)
+    turned = turn_model(
+        loaded,
+        arguments.out,
+        data=arguments.data,
+        top_p=arguments.top_p,
+        batch_size=arguments.batch_size,
+        train=train_settings(arguments.run, loaded),
+    )
     share = turned.multiply_adds / turned.dense_multiply_adds
     print(f"p {turned.top_p:g}: validation F1 {100 * turned.valid_f1:.1f}, {100 * share:.0f} % of the dense multiply-adds")
     print(f"model: {arguments.out}")

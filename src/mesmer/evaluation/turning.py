@@ -6,8 +6,10 @@ of its old one, which are a little off.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mesmer.dataset.batches import BatchLoader
 from mesmer.dataset.prepared import PreparedDataset
@@ -37,7 +39,15 @@ class Turned:
     dense_multiply_adds: float
 
 
-def turn_model(loaded: LoadedModel, out: str | Path, *, data: str | Path, top_p: float, batch_size: int = 16) -> Turned:
+def turn_model(
+    loaded: LoadedModel,
+    out: str | Path,
+    *,
+    data: str | Path,
+    top_p: float,
+    batch_size: int = 16,
+    train: Mapping[str, Any] | None = None,
+) -> Turned:
     """Save a copy of a model at another p, decided anew on the validation split of its data.
 
     Args:
@@ -45,11 +55,13 @@ def turn_model(loaded: LoadedModel, out: str | Path, *, data: str | Path, top_p:
         out: folder of the copy; an older saved model there is replaced.
         data: the prepared dataset that the model was trained on.
         top_p: nucleus mass of the sparse blocks, in (0, 1].
+        batch_size: utterances at a time.
+        train: settings of its training, to be kept with the copy, plain types; None keeps what it has.
 
     Raises:
         StaleDatasetError: the dataset was prepared with other settings than the model's training data.
         DataError: the label sets differ, or the validation split is empty.
-        ConfigError: the model has no dial, reads hand-crafted features, or a number is refused.
+        ConfigError: the model has no dial, or a number is refused.
         MesmerError: the folder cannot be written.
     """
     model = loaded.model
@@ -76,7 +88,8 @@ def turn_model(loaded: LoadedModel, out: str | Path, *, data: str | Path, top_p:
     )
     said = answer_split(model=model.to(device), batches=batches.epoch(0), subsets=("TAV",), device=device)
     decisions = decide(settle_decisions(model, said), model.thresholds, dataset.emotions)
-    save_model(model, out, tokenizer=loaded.tokenizer, prepare=loaded.prepare, extra=loaded.extra)
+    extra = {**loaded.extra, **({"train": dict(train)} if train else {})}
+    save_model(model, out, tokenizer=loaded.tokenizer, prepare=loaded.prepare, extra=extra)
     return Turned(
         top_p=model.top_p,
         valid_f1=float(score_emotions(said.labels, decisions, dataset.emotions)[1].f1),

@@ -78,7 +78,7 @@ def provenance_and_card(inputs: PackInputs) -> tuple[LoadedModel, Provenance, st
         license=licence,
         use=" ".join(inputs.use.split()) if inputs.use else use_of(names),
         trained_on=names,
-        train=_train_settings(Path(inputs.run)),
+        train=train_settings(inputs.run, loaded),
         numbers=numbers,
         source=source_hashes(loaded),
         made_with={"mesmer": mesmer.__version__, "torch": torch.__version__.partition("+")[0]},
@@ -102,10 +102,13 @@ def _trained_on(inputs: PackInputs, loaded: LoadedModel) -> tuple[str, ...]:
     return names
 
 
-def _train_settings(run: Path) -> dict[str, Any]:
-    """Return the settings of the training, empty where the model's folder was named instead of the run's."""
-    file = RunFolder(run).settings
-    return to_dict(read_settings(file).train) if file.is_file() else {}
+def train_settings(run: str | Path, loaded: LoadedModel) -> dict[str, Any]:
+    """Return the settings of the training: those of the run, or what a turned model carries of them; else empty."""
+    file = RunFolder(Path(run)).settings
+    if file.is_file():
+        return to_dict(read_settings(file).train)
+    told = loaded.extra.get("train")
+    return dict(told) if isinstance(told, dict) else {}
 
 
 def _text(file: str | Path, option: str) -> str:
