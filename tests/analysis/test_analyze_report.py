@@ -65,6 +65,26 @@ def test_an_interruption_while_the_result_is_written_loses_nothing(
     assert not (tmp_path / "out" / "utterances.jsonl").exists()
 
 
+def test_an_interruption_just_before_the_end_leaves_only_the_result(
+    one_person: Video, tiny_model: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The result stands, and the signal comes in place of the call that removes what was known so far."""
+    real, calls = Path.unlink, []
+
+    def interrupted_once(path: Path, missing_ok: bool = False) -> None:
+        if path.name == analysis_files.RUNNING_FILE:
+            calls.append(path)
+            if len(calls) == 1:
+                raise KeyboardInterrupt
+        real(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", interrupted_once)
+    with Analyzer(tiny_model) as analyzer, pytest.raises(KeyboardInterrupt):
+        analysis_files.analyze_file(one_person.path, tmp_path / "out", analyzer=analyzer)
+    assert json.loads((tmp_path / "out" / "analysis.json").read_text())["complete"]
+    assert not (tmp_path / "out" / "utterances.jsonl").exists()
+
+
 def test_several_results_are_compared_in_one_page(
     analyzed: Analysis, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -199,8 +199,15 @@ def _analyze_into(
             write_analysis(running.result(), folder, blur_faces=blur_faces)
         raise
     finally:
-        with contextlib.suppress(OSError):  # where not even the folder can be made, that is what has to be told
-            unfinished.unlink()
+        try:
+            _remove(unfinished)
+        finally:  # an interruption that comes just before it is gone does not keep it
+            _remove(unfinished)
+
+
+def _remove(file: Path) -> None:
+    with contextlib.suppress(OSError):  # where not even the folder can be made, that is what has to be told
+        file.unlink(missing_ok=True)
 
 
 def _clear(folder: Path) -> None:
