@@ -34,6 +34,8 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float)
     parser.add_argument("--dense-epochs", type=int, help="of the shared dense start")
     parser.add_argument("--sparse-epochs", type=int, help="of every mask, and of the dense network beside them")
+    parser.add_argument("--patched", type=float, help="share of the training faces of which some patches are hidden")
+    parser.add_argument("--drawn-faces", type=int, help="to train on, of the study of drawn faces")
     parser.add_argument("--limit", type=int, help="only so many training examples (a trial, not a result)")
     parser.add_argument("--smoke", action="store_true", help="a minute of drawn faces, whatever else is said")
     parser.add_argument("--device", default="cpu")
@@ -50,7 +52,8 @@ def main() -> None:
     study = chosen.but(
         width=options.width, seeds=options.seeds, masks=options.masks, densities=options.densities,
         dense_epochs=options.dense_epochs, sparse_epochs=options.sparse_epochs, limit=options.limit, device=options.device,
-        precision=options.precision, start=options.start, learning_rate=options.learning_rate,
+        precision=options.precision, start=options.start, learning_rate=options.learning_rate, patched=options.patched,
+        drawn=chosen.drawn | {"train": options.drawn_faces} if options.drawn_faces else None,
     )  # fmt: skip
     scores = run_study(study, data=options.data, work=options.work, test=options.table, models=options.models)
     if options.table:

@@ -66,12 +66,12 @@ def _draw_one(
         roll_rad=float(rng.normal(0, 0.05)),
     )  # fmt: skip
     crop = _crop_box(scene.face_box_px(pose, state), rng)
-    face, at_rest = (
-        _crop(scene.frame(scene.backdrop(pose), pose=pose, state=one), crop) if one else None
-        for one in (state, replace(state, units={}) if changed else None)
-    )
-    assert face is not None
-    differs = None if at_rest is None else np.abs(face.astype(np.int16) - at_rest) > FAINT_CHANGE
+    backdrop = scene.backdrop(pose)
+    face = _crop(scene.frame(backdrop, pose=pose, state=state), crop)
+    differs = None
+    if changed:
+        at_rest = _crop(scene.frame(backdrop, pose=pose, state=replace(state, units={})), crop)
+        differs = np.abs(face.astype(np.int16) - at_rest) > FAINT_CHANGE
     return face, _truth(scene, pose, crop, CLASSES[label]), label, differs
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import torch
 from scipy.ndimage import binary_dilation
 from torch import Tensor
@@ -51,7 +50,5 @@ def _moved(model: EmotionModel, face: Examples, masks: list[Tensor]) -> Occluded
     logits = model(batch_of(many, text=text_settings()).to(device)).logits.double().cpu()
     rest = torch.arange(logits.shape[1]) != label
     odds = logits[:, label] - logits[:, rest].logsumexp(1)
-    losses = (odds[0] - odds[1:]).numpy()
-    return Occluded(
-        emotion=face.classes[label], evidence=float(losses[0]), elsewhere=tuple(np.asarray(losses[1:]).tolist())
-    )
+    evidence, *elsewhere = (odds[0] - odds[1:]).tolist()
+    return Occluded(emotion=face.classes[label], evidence=evidence, elsewhere=tuple(elsewhere))

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from mesmer.config import PrepareSettings
 from mesmer.models import EmotionModel, build_model
-from mesmer.records import MODALITIES
 from mesmer.signals.text import train_tokenizer
 
 _UNUSED = "text_"
@@ -18,8 +17,7 @@ _LINES = ("a tokenizer has to be there", "though nothing is ever read")
 def export(model: EmotionModel, folder: Path, *, modality: str) -> None:
     """Save the branch of ``modality`` with the masks as they stand; faces are read as grey, as they were in training."""
     tokenizer = train_tokenizer(list(_LINES), 80)
-    own = {name: name[0].upper() for name in MODALITIES}[modality]
-    settings = replace(model.settings, modalities=own, grey_faces=modality == "visual", exclusive=True)
+    settings = replace(model.settings, modalities=modality[0].upper(), grey_faces=modality == "visual", exclusive=True)
     made = build_model(settings, tokenizer_size=tokenizer.size)
     fresh = {name: value for name, value in made.state_dict().items() if name.startswith(_UNUSED)}
     trained = {name: value for name, value in model.state_dict().items() if not name.startswith(_UNUSED)}

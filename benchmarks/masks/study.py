@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,8 @@ class Study:
     start: Path | None = None
     learning_rate: float = 1e-3
     patched: float = 0.0
-    drawn: Mapping[str, int] = field(default_factory=lambda: {"train": 4800, "valid": 600, "test": 1200})
+    """Share of the training faces of which some patches are hidden."""
+    drawn: dict[str, int] = field(default_factory=lambda: {"train": 4800, "valid": 600, "test": 1200})
 
     def but(self, **changes: Any) -> Study:
         """Return the study with the changes that are not None."""
@@ -163,8 +164,10 @@ def run_study(study: Study, *, data: Path | None, work: Path, test: bool, models
 def _folder_name(study: Study) -> str:
     """Return a name that tells apart what must not go on from each other's checkpoints."""
     begun = f"width{study.width}" if study.start is None else f"from-{study.start.name}"
+    faces = f"-{study.drawn['train']}faces" * (study.name == "drawn")
+    hidden = f"-patched{study.patched:g}" * (study.patched > 0)
     rate = "" if study.learning_rate == Study.learning_rate else f"-rate{study.learning_rate:g}"
-    return begun + "-bf16" * (study.precision == "bf16") + rate
+    return begun + faces + "-bf16" * (study.precision == "bf16") + hidden + rate
 
 
 STUDIES = {study.name: study for study in (FACES, VOICES, DRAWN)}

@@ -119,7 +119,7 @@ def _turn(arguments: Any) -> int:
         batch_size=arguments.batch_size,
         train=train_settings(arguments.run, loaded),
     )
-    share = turned.multiply_adds / turned.dense_multiply_adds
+    share = turned.multiply_adds / max(turned.dense_multiply_adds, 1.0)  # words alone compute none
     print(f"p {turned.top_p:g}: validation F1 {100 * turned.valid_f1:.1f}, {100 * share:.0f} % of the dense multiply-adds")
     print(f"model: {arguments.out}")
     return 0

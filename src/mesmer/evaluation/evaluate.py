@@ -10,15 +10,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mesmer.dataset.batches import BatchLoader
 from mesmer.dataset.prepared import PreparedDataset, PreparedSplit
-from mesmer.errors import ConfigError, DataError
+from mesmer.errors import ConfigError
 from mesmer.evaluation.answers import Answer, Truth, thresholded
 from mesmer.evaluation.calibration import thresholds_of
-from mesmer.evaluation.device import choose_device
 from mesmer.evaluation.leakage import leakage_warnings
 from mesmer.evaluation.metrics import positives
-from mesmer.evaluation.predictions import SplitAnswers, answer_split, turned_to
+from mesmer.evaluation.predictions import SplitAnswers
+from mesmer.evaluation.reading import answer_rows, open_fitting
 from mesmer.evaluation.table import Resampling, Table, make_table
 from mesmer.evaluation.thresholds import DEFAULT_THRESHOLD
 from mesmer.evaluation.trivial import Prior, prior_of
@@ -79,33 +78,13 @@ def evaluate_model(
     """
     if batch_size < 1:
         raise ConfigError(f"batch_size is {batch_size}", field="batch_size", remedy="use a number above 0")
-    dataset = PreparedDataset.open(data, settings=loaded.prepare).with_features(loaded.model.settings.features)
-    emotions = loaded.model.settings.emotions
-    if dataset.emotions != emotions:
-        raise DataError(
-            f"the data speak of {', '.join(dataset.emotions)}, the model of {', '.join(emotions)}",
-            file=data,
-            field="emotions",
-            remedy="use a model trained on this label set",
-        )
-    device = choose_device()
-    model = loaded.model.to(device)
+    dataset, model = open_fitting(loaded, data), loaded.model
     shown = tuple(subsets) if subsets else subsets_of(model)
     if not len(dataset.split("valid")):
         shown = shown[:1]  # nothing to choose the thresholds of the others on
 
     def answered(name: str, of: Sequence[str]) -> SplitAnswers:
-        batches = BatchLoader(
-            dataset.split(name),
-            tokenizer=loaded.tokenizer,
-            mel=model.settings.mel,
-            max_tokens=model.settings.text.max_tokens,
-            batch_size=batch_size,
-            shuffle=False,
-            seed=0,
-        )
-        with turned_to(model, top_p):
-            return answer_split(model=model, batches=batches.epoch(0), subsets=of, device=device)
+        return answer_rows(loaded, dataset.split(name), subsets=of, batch_size=batch_size, top_p=top_p)
 
     said = answered(split, shown)
     validation = answered("valid", shown[1:]) if shown[1:] else None

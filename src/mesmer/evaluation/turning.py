@@ -11,13 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mesmer.dataset.batches import BatchLoader
-from mesmer.dataset.prepared import PreparedDataset
 from mesmer.errors import ConfigError, DataError
 from mesmer.evaluation.calibration import settle_decisions
-from mesmer.evaluation.device import choose_device
 from mesmer.evaluation.metrics import score_emotions
-from mesmer.evaluation.predictions import answer_split
+from mesmer.evaluation.reading import answer_rows, open_fitting
 from mesmer.evaluation.thresholds import decide
 from mesmer.models.loading import LoadedModel
 from mesmer.models.saving import save_model
@@ -69,24 +66,12 @@ def turn_model(
         raise ConfigError("the model has no dial: it looks at everything", file=loaded.folder, field="--top-p")
     if batch_size < 1:
         raise ConfigError(f"batch_size is {batch_size}", field="batch_size", remedy="use a number above 0")
-    dataset = PreparedDataset.open(data, settings=loaded.prepare)
-    if dataset.emotions != model.settings.emotions:
-        raise DataError("data and model do not speak of the same emotions", file=data, field="emotions")
+    dataset = open_fitting(loaded, data)
     split = dataset.split("valid")
     if not len(split):
         raise DataError("there is no validation split to decide on", file=data, field="split")
     model.top_p = top_p
-    device = choose_device()
-    batches = BatchLoader(
-        split,
-        tokenizer=loaded.tokenizer,
-        mel=model.settings.mel,
-        max_tokens=model.settings.text.max_tokens,
-        batch_size=batch_size,
-        shuffle=False,
-        seed=0,
-    )
-    said = answer_split(model=model.to(device), batches=batches.epoch(0), subsets=("TAV",), device=device)
+    said = answer_rows(loaded, split, subsets=("TAV",), batch_size=batch_size)
     decisions = decide(settle_decisions(model, said), model.thresholds, dataset.emotions)
     extra = {**loaded.extra, **({"train": dict(train)} if train else {})}
     save_model(model, out, tokenizer=loaded.tokenizer, prepare=loaded.prepare, extra=extra)

@@ -12,17 +12,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
-from mesmer.dataset.batches import BatchLoader
-from mesmer.dataset.prepared import PreparedDataset, PreparedSplit
-from mesmer.errors import ConfigError, DataError
+from mesmer.dataset.prepared import PreparedSplit
+from mesmer.errors import ConfigError
 from mesmer.evaluation.answers import Answer, Truth, thresholded
 from mesmer.evaluation.calibration import thresholds_of
-from mesmer.evaluation.device import choose_device
 from mesmer.evaluation.evaluate import STORED, subset_title
 from mesmer.evaluation.leakage import leakage_warnings
 from mesmer.evaluation.metrics import positives, score_emotions
 from mesmer.evaluation.paired import compare
-from mesmer.evaluation.predictions import SplitAnswers, answer_split, turned_to
+from mesmer.evaluation.predictions import SplitAnswers
+from mesmer.evaluation.reading import answer_rows, open_fitting
 from mesmer.evaluation.shuffled import ShuffledSplit, donors_by_chance, donors_of_other_labels
 from mesmer.evaluation.table import Resampling, Table, make_table
 from mesmer.evaluation.thresholds import decide
@@ -82,10 +81,8 @@ class _Study:
         seed: int,
         screen: TextIO | None,
     ) -> None:
-        self._loaded, self._model = loaded, loaded.model.to(choose_device())
-        self._dataset = PreparedDataset.open(data, settings=loaded.prepare)
-        if self._dataset.emotions != self._model.settings.emotions:
-            raise DataError("data and model do not speak of the same emotions", file=data, field="emotions")
+        self._loaded, self._model = loaded, loaded.model
+        self._dataset = open_fitting(loaded, data)
         self._test, self._resampling, self._batch_size = self._dataset.split("test"), resampling, batch_size
         self._seed, self._screen = seed, screen
 
@@ -176,18 +173,7 @@ class _Study:
     def _said(self, rows: PreparedSplit, subsets: Sequence[str], what: str, *, top_p: float | None = None) -> SplitAnswers:
         if self._screen is not None:
             print(f"answering: {what}", file=self._screen, flush=True)
-        settings = self._model.settings
-        batches = BatchLoader(
-            rows,
-            tokenizer=self._loaded.tokenizer,
-            mel=settings.mel,
-            max_tokens=settings.text.max_tokens,
-            batch_size=self._batch_size,
-            shuffle=False,
-            seed=0,
-        )
-        with turned_to(self._model, top_p):
-            return answer_split(model=self._model, batches=batches.epoch(0), subsets=subsets, device=choose_device())
+        return answer_rows(self._loaded, rows, subsets=subsets, batch_size=self._batch_size, top_p=top_p)
 
     def _answer(self, subset: str, valid: SplitAnswers, test: SplitAnswers, *, chosen: bool = False) -> Answer:
         """Return what a subset answers; the full model's thresholds are those stored in it unless they are ``chosen``."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from mesmer.dataset.batches import BatchLoader
 from mesmer.evaluation.density import measure_density
 from mesmer.evaluation.evaluate import Evaluation, evaluate_model
 from mesmer.evaluation.predictions import turned_to
+from mesmer.evaluation.reading import in_order
 from mesmer.evaluation.seed_intervals import OverRuns, over_runs
 from mesmer.evaluation.table import Resampling
 from mesmer.evaluation.thresholds import choose_thresholds
@@ -113,15 +113,7 @@ class Runs(TrainedRuns):
         for seed in self.seeds:
             loaded = load_model(self.model(recipe, seed))
             model = loaded.model
-            batches = BatchLoader(
-                self.dataset.split(SPLIT),
-                tokenizer=loaded.tokenizer,
-                mel=model.settings.mel,
-                max_tokens=model.settings.text.max_tokens,
-                batch_size=self._batch_size,
-                shuffle=False,
-                seed=0,
-            )
+            batches = in_order(loaded, self.dataset.split(SPLIT), batch_size=self._batch_size)
             with turned_to(model, top_p):
                 found = measure_density(model=model, batches=batches.epoch(0))
             for modality, blocks in found.items():
