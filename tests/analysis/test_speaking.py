@@ -90,7 +90,7 @@ def test_turns_that_overlap_are_found_in_time(
             ]
             for person, ones in seen.items()
         }
-    late_s = 0.3 if signs == "both" else 3 * GRID_S  # one sign alone can take a look more to tell
+    late_s = 3 * GRID_S if signs == "differs" else 0.3  # a mouth that only looks unlike its rest can take a look more
     found = turns_of(seen, end_s)
     assert len(found) == 2
     for person, start_s, stop_s in spoken:
