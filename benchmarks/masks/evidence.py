@@ -51,4 +51,4 @@ def _moved(model: EmotionModel, face: Examples, masks: list[Tensor]) -> Occluded
     rest = torch.arange(logits.shape[1]) != label
     odds = logits[:, label] - logits[:, rest].logsumexp(1)
     evidence, *elsewhere = (odds[0] - odds[1:]).tolist()
-    return Occluded(emotion=face.classes[label], evidence=evidence, elsewhere=tuple(elsewhere))
+    return Occluded(emotion=face.classes[label], share=float(odds[0]), evidence=evidence, elsewhere=tuple(elsewhere))

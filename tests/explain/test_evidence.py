@@ -33,16 +33,13 @@ def test_other_places_are_as_large_and_meet_little_of_the_evidence() -> None:
 def test_losses_are_those_of_the_whole_model(loaded: LoadedModel, shown: list[tuple[Clip, dict[str, Any]]]) -> None:
     plans = {plan.id: plan for plan in plan_corpus(size="tiny", seed=SEED)}
     clip, truth = next(pair for pair in shown if pair[1]["visual"]["shown"])
-
-    def changed(one: Clip) -> np.ndarray:
-        return changed_pixels(plans[one.id], one, seed=SEED)
-
+    changed = changed_pixels(plans[clip.id], clip, seed=SEED)
     results = occlude_evidence(loaded, clip, truth, changed)
     assert [one.emotion for one in results] == list(truth["visual"]["shown"])
     assert occlude_evidence(loaded, replace(clip, absent={"visual": "hidden"}), truth, changed) == []
-    assert occlude_evidence(loaded, clip, truth, lambda one: np.zeros((len(one.faces), 48, 48), dtype=bool)) == []
+    assert occlude_evidence(loaded, clip, truth, np.zeros((len(clip.faces), 48, 48), dtype=bool)) == []
     # Nothing grows where everything has changed: the whole crop is blurred, and there is no other place.
-    assert occlude_evidence(loaded, clip, truth, lambda one: np.ones((len(one.faces), 48, 48), dtype=bool)) == []
+    assert occlude_evidence(loaded, clip, truth, np.ones((len(clip.faces), 48, 48), dtype=bool)) == []
     one_pixel = np.zeros((len(clip.faces), 48, 48), dtype=bool)
     one_pixel[:, 20, 20] = True
     grown = np.zeros_like(one_pixel)
@@ -52,11 +49,14 @@ def test_losses_are_those_of_the_whole_model(loaded: LoadedModel, shown: list[tu
     model, batch = end_to_end(loaded.model), batch_of(loaded, [clip])
     hidden = with_maps(batch, "visual", without(batch.faces, blurred(batch.faces), torch.from_numpy(grown)))
     with torch.no_grad():
-        lost = (shares_of(model, model(batch)) - shares_of(model, model(hidden)))[0, 2]
-    for result in occlude_evidence(loaded, clip, truth, lambda _: one_pixel):
-        assert result.evidence == pytest.approx(float(lost[model.settings.emotions.index(result.emotion)]), abs=1e-5)
+        plain = shares_of(model, model(batch))[0, 2]
+        lost = plain - shares_of(model, model(hidden))[0, 2]
+    for result in occlude_evidence(loaded, clip, truth, one_pixel):
+        place = model.settings.emotions.index(result.emotion)
+        assert result.evidence == pytest.approx(float(lost[place]), abs=1e-5)
+        assert result.share == pytest.approx(float(plain[place]), abs=1e-5)
 
 
 def test_evidence_matters_most_where_no_other_place_moves_the_share_as_much() -> None:
-    assert Occluded(emotion="anger", evidence=-2.0, elsewhere=(1.0, -1.5)).evidence_matters_most
-    assert not Occluded(emotion="fear", evidence=1.0, elsewhere=(0.0, -1.0)).evidence_matters_most
+    assert Occluded(emotion="anger", share=0.0, evidence=-2.0, elsewhere=(1.0, -1.5)).evidence_matters_most
+    assert not Occluded(emotion="fear", share=0.0, evidence=1.0, elsewhere=(0.0, -1.0)).evidence_matters_most

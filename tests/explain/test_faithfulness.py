@@ -126,3 +126,11 @@ def test_a_mean_stands_with_the_spread_of_speakers() -> None:
     assert (mean, low, high) == (0.5, 0.0, 1.0)  # two speakers: each may be drawn twice
     mean, (low, high) = mean_of(values, [f"s{n}" for n in range(100)])
     assert 0.38 < low < mean < high < 0.62
+
+
+def test_a_mean_over_runs_stands_with_the_spread_of_runs_and_speakers() -> None:
+    speakers = [f"s{n}" for n in range(100)]
+    values = np.random.default_rng(0).uniform(size=100)
+    assert mean_of(values[None], speakers) == mean_of(values, speakers)
+    runs = np.stack([np.zeros(100), np.ones(100)])  # the runs differ and the speakers do not
+    assert mean_of(runs, speakers) == (0.5, (0.0, 1.0))

@@ -128,7 +128,7 @@ def test_the_check_measures_everything(data: Path, model: Path, tmp_path: Path, 
         low, high = told["sanity"][modality]["all"]["rank"]["interval"]
         assert -1 <= low <= high <= 1
     assert "blurring the evidence in the face" in said
-    assert 0 <= told["evidence"]["mean"] <= 1
+    assert 0 <= told["evidence_every"]["mean"] <= told["evidence"]["mean"] <= 1
     assert told["evidence_clips"] >= 1
     random = told["pointing"]["visual, parts of the face"]["random"]
     assert 0.7 < random["ratio"] < 1.3

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,26 +34,48 @@ def held_against_truth(
 ) -> dict[str, Any]:
     """Return the tests for which one must know what was shown, as :class:`~mesmer.explain.check_result.Check` names them.
 
-    None of them where that is not known. ``rows`` of the split are those in which evidence is blurred.
+    None of them where that is not known. ``rows`` of the split are those in which evidence is blurred, for every run.
     """
     try:
         truths = read_truths(data)
     except DataError:
         return {}
     redrawer = Redrawer(data)
-    all_evidence = partial(redrawer.changed, least=FAINT_CHANGE)
-    won: list[float] = []
+    return {
+        "pointing": _pointing(models, networks, split, truths, redrawer, seed=seed),
+        **_evidence(models, split, rows, truths, redrawer, seed=seed),
+    }
+
+
+def _evidence(
+    models: Sequence[LoadedModel],
+    split: PreparedSplit,
+    rows: Sequence[int],
+    truths: Mapping[str, Truth],
+    redrawer: Redrawer,
+    *,
+    seed: int,
+) -> dict[str, Any]:
+    """Blur what showed the emotion: for the likeliest of the shown emotions of each clip, and for every one of them."""
+    likeliest: list[list[float]] = []
+    every: list[list[float]] = []
     speakers: list[str | None] = []
     for row in rows:
         clip = split[row]
-        found = occlude_evidence(models[0], clip, truths.get(clip.id, {}), all_evidence)
-        if found:
-            won.append(float(all(one.evidence_matters_most for one in found)))
+        if clip.id not in truths:
+            continue
+        changed = redrawer.changed(clip, least=FAINT_CHANGE)
+        runs = [occlude_evidence(loaded, clip, truths[clip.id], changed) for loaded in models]
+        if all(runs):
+            likeliest.append([float(max(found, key=lambda one: one.share).evidence_matters_most) for found in runs])
+            every.append([float(all(one.evidence_matters_most for one in found)) for found in runs])
             speakers.append(split.speakers[row])
+    if not speakers:
+        return {}
     return {
-        "pointing": _pointing(models, networks, split, truths, redrawer, seed=seed),
-        "evidence": mean_of(np.array(won), speakers, seed=seed) if won else None,
-        "evidence_clips": len(won),
+        "evidence": mean_of(np.array(likeliest).T, speakers, seed=seed),
+        "evidence_every": mean_of(np.array(every).T, speakers, seed=seed),
+        "evidence_clips": len(speakers),
     }
 
 

@@ -30,8 +30,9 @@ class Check:
         sanity: modality -> what was drawn anew -> ``rank``, ``overlap``, ``chance``.
         agreement: modality -> the same between two runs, mean over all pairs; empty with one run.
         pointing: modality and truth -> mask -> the pointing game; empty where the truth is not known.
-        evidence: share of the clips with evidence in the face on which blurring it moves the score more than blurring as
-            much at any other place; None where the truth is not known.
+        evidence: share of the clips with evidence in the face on which blurring it moves the score of the likeliest shown
+            emotion more than blurring as much at any other place, mean over runs; None where the truth is not known.
+        evidence_every: the same where the score of every shown emotion must be moved most.
         evidence_clips: how many those are.
     """
 
@@ -45,6 +46,7 @@ class Check:
     agreement: Mapping[str, Mapping[str, Known]] = field(default_factory=dict)
     pointing: Mapping[str, Mapping[str, Pointing]] = field(default_factory=dict)
     evidence: Known | None = None
+    evidence_every: Known | None = None
     evidence_clips: int = 0
 
     def to_json(self) -> dict[str, Any]:
@@ -58,7 +60,8 @@ class Check:
             "kept": _plain(self.kept),
             "sanity": _plain(self.sanity),
             "agreement": _plain(self.agreement),
-            "evidence": None if self.evidence is None else _plain({"share": self.evidence})["share"],
+            "evidence": _plain_known(self.evidence),
+            "evidence_every": _plain_known(self.evidence_every),
             "evidence_clips": self.evidence_clips,
             "pointing": {
                 name: {mask: one.to_json() for mask, one in masks.items()} for name, masks in self.pointing.items()
@@ -67,16 +70,22 @@ class Check:
 
 
 def mean_of(values: NDArray[np.float64], speakers: Sequence[str | None], *, seed: int = 0) -> Known:
-    """Return the mean of a number per utterance and its 95 % interval, whole speakers resampled."""
+    """Return the mean of a number per utterance (N,), or per run and utterance (R, N), and its 95 % interval.
+
+    Whole speakers are resampled, and whole runs where there are several.
+    """
     clusters = clusters_of(speakers)
     drawn = draw(clusters.count, resamples=RESAMPLES, seed=seed)
-    sums = np.bincount(clusters.of, weights=values, minlength=clusters.count)
+    sums = np.stack([np.bincount(clusters.of, weights=row, minlength=clusters.count) for row in np.atleast_2d(values)])
     sizes = np.bincount(clusters.of, minlength=clusters.count)
-    return float(values.mean()), percentiles((drawn @ sums) / (drawn @ sizes))
+    runs = draw(len(sums), resamples=RESAMPLES, seed=seed + 1) if len(sums) > 1 else np.ones((RESAMPLES, 1))
+    totals = np.einsum("rs,rc,sc->r", runs, drawn, sums, optimize=True)
+    return float(values.mean()), percentiles(totals / (runs.sum(1) * (drawn @ sizes)))
+
+
+def _plain_known(value: Known | None) -> dict[str, Any] | None:
+    return None if value is None else {"mean": value[0], "interval": list(value[1])}
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: _plain(value) if isinstance(value, Mapping) else {"mean": value[0], "interval": list(value[1])}
-        for name, value in values.items()
-    }
+    return {name: _plain(value) if isinstance(value, Mapping) else _plain_known(value) for name, value in values.items()}

@@ -15,7 +15,6 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 
-from mesmer.explain.ground_truth import Evidence
 from mesmer.explain.seeing import batch_of, blurred, end_to_end, maps_of, shares_with, without
 from mesmer.explain.truth import Truth, readable
 from mesmer.models.loading import LoadedModel
@@ -33,11 +32,13 @@ class Occluded:
 
     Attributes:
         emotion: that the face showed.
+        share: what the faces add to its log-odds with nothing blurred.
         evidence: loss of the share with the evidence blurred.
         elsewhere: loss with as many pixels blurred at each other place.
     """
 
     emotion: str
+    share: float
     evidence: float
     elsewhere: tuple[float, ...]
 
@@ -48,14 +49,15 @@ class Occluded:
 
 
 @torch.no_grad()
-def occlude_evidence(loaded: LoadedModel, clip: Clip, truth: Truth, changed: Evidence) -> list[Occluded]:
+def occlude_evidence(loaded: LoadedModel, clip: Clip, truth: Truth, changed: NDArray[np.bool_]) -> list[Occluded]:
     """Return one result for each emotion that the face of a clip shows and the model knows; none where nothing changed.
 
     Args:
         loaded: in evaluation mode.
         clip: of the synthetic corpus.
         truth: of it.
-        changed: gives the pixels that the expression changed, such as :meth:`mesmer.explain.redraw.Redrawer.changed`.
+        changed: the pixels that the expression changed, bool (S, 48, 48), as from
+            :meth:`mesmer.explain.redraw.Redrawer.changed`.
 
     Raises:
         DataError: the truth is damaged.
@@ -65,7 +67,7 @@ def occlude_evidence(loaded: LoadedModel, clip: Clip, truth: Truth, changed: Evi
         emotions = [name for name in truth["visual"]["shown"] if name in model.settings.emotions]
     if "visual" in clip.absent or not emotions:
         return []
-    evidence = np.stack([binary_dilation(mask, iterations=GROWN_PX) if mask.any() else mask for mask in changed(clip)])
+    evidence = np.stack([binary_dilation(mask, iterations=GROWN_PX) if mask.any() else mask for mask in changed])
     others = other_places(evidence)
     if not evidence.any() or not others:
         return []
@@ -78,8 +80,9 @@ def occlude_evidence(loaded: LoadedModel, clip: Clip, truth: Truth, changed: Evi
     losses = (shares[0] - shares[1:]).numpy()
     found = []
     for emotion in emotions:
-        column = losses[:, model.settings.emotions.index(emotion)]
-        found.append(Occluded(emotion=emotion, evidence=float(column[0]), elsewhere=tuple(column[1:].tolist())))
+        place = model.settings.emotions.index(emotion)
+        lost = losses[:, place].tolist()
+        found.append(Occluded(emotion=emotion, share=float(shares[0, place]), evidence=lost[0], elsewhere=tuple(lost[1:])))
     return found
 
 

@@ -38,11 +38,12 @@ def print_check(check: Check, *, file: TextIO) -> None:
             rank = _known(alike["rank"]) if "rank" in alike else "  unknown"
             print(f"{modality}: do the runs agree?", file=file)
             print(f"  {'pairs of runs':<32}rank correlation{rank}, {_shared(alike['overlap'], alike['chance'])}", file=file)
-    if check.evidence is not None:
-        share, (low, high) = check.evidence
+    if check.evidence is not None and check.evidence_every is not None:
         print(
-            f"\nblurring the evidence in the face moves the score more than blurring as much anywhere else on "
-            f"{100 * share:.0f} % [{100 * low:.0f}, {100 * high:.0f}] of {check.evidence_clips} clips",
+            f"\nblurring the evidence in the face moves the score more than blurring as much anywhere else, in "
+            f"{check.evidence_clips} clips:\n"
+            f"  the score of the shown emotion that the model finds likeliest  {_percent(check.evidence)}\n"
+            f"  the score of every shown emotion                               {_percent(check.evidence_every)}",
             file=file,
         )
     for name, masks in check.pointing.items():
@@ -59,6 +60,11 @@ def print_check(check: Check, *, file: TextIO) -> None:
 def _known(value: Known) -> str:
     mean, (low, high) = value
     return f"{mean:+8.3f} [{low:+.3f}, {high:+.3f}]"
+
+
+def _percent(value: Known) -> str:
+    share, (low, high) = value
+    return f"{100 * share:.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
 
 
 def _verdict(value: Known) -> str:
