@@ -7,10 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from two_people import Video
 
 import mesmer
-from mesmer.analysis.asr import Whisper
+from mesmer.analysis import asr
+from mesmer.analysis.asr import Whisper, load_silero
+from mesmer.analysis.hearing import SileroHearing
 from mesmer.errors import ConfigError
+from mesmer.media.reader import read_media
 from mesmer.models import LoadedModel
 
 
@@ -42,6 +46,22 @@ def test_silence_has_no_words_and_a_strange_language_is_refused(whisper_folder: 
     assert Whisper(str(whisper_folder)).words(np.zeros(800, np.float32)) == ""
     with pytest.raises(ConfigError, match="'xx' is not known"):
         Whisper(str(whisper_folder), language="xx")
+
+
+def test_speech_is_heard_alike_with_and_without_onnxruntime(two_people: Video, monkeypatch: pytest.MonkeyPatch) -> None:
+    for package in ("silero_vad", "onnxruntime"):
+        pytest.importorskip(package)
+    sound = read_media(two_people.path, want_video=False).waveform
+    steps = sound[: len(sound) // 512 * 512].reshape(-1, 512)
+    heard = []
+    for there in (True, False):
+        if not there:
+            monkeypatch.setattr(asr, "find_spec", lambda name: None)
+        hearing = SileroHearing(load_silero())
+        hearing.begin()
+        heard.append([hearing.speech(step) for step in steps])
+    assert heard[0] == pytest.approx(heard[1], abs=1e-4)
+    assert max(heard[0]) > 0.9 > 0.1 > min(heard[0])
 
 
 def test_a_folder_that_holds_no_model_is_one_error(tmp_path: Path) -> None:

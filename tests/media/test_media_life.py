@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from media.making import serves
+from mesmer.errors import MediaError
 from mesmer.media.reader import MediaReader, read_media
 
 
@@ -82,6 +83,32 @@ def test_a_stream_ends_when_its_reader_opens_another_file(good: Path) -> None:
         serves(one, good)
         with pytest.raises(RuntimeError, match="another file"):
             next(stream)
+
+
+def test_a_decoder_left_in_the_middle_is_not_used_for_another_file(good: Path) -> None:
+    """It may be at the next piece of the first file, and what that does to it must not be laid to the second one."""
+    with MediaReader() as one:
+        serves(one, good)
+        pid = one.decoder_pid
+        serves(one, good)
+        assert one.decoder_pid == pid
+        next(one.stream(good))
+        assert one.decoder_pid == pid
+        serves(one, good)
+        assert one.decoder_pid not in (pid, None)
+
+
+def test_a_decoder_that_dies_between_two_pieces_is_an_error_of_the_file(good: Path) -> None:
+    with MediaReader() as one:
+        stream = one.stream(good)
+        next(stream)
+        assert one.decoder_pid is not None
+        os.kill(one.decoder_pid, signal.SIGKILL)
+        with pytest.raises(MediaError, match="decoder") as caught:
+            list(stream)
+        assert caught.value.kind == "crash"
+        assert str(good) in str(caught.value)
+        serves(one, good)
 
 
 def _read_in_worker(reader: MediaReader, path: Path) -> tuple[int, int | None]:

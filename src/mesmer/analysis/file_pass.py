@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from mesmer.analysis.hearing import Deaf, Hearing
@@ -50,23 +49,18 @@ class Heard:
 
 @dataclass
 class StageClock:
-    """Seconds spent by stage. Within a stage torch works on one thread.
-
-    All of it is many small tensors, which two busy threads can slow down a hundredfold; the other processors decode.
-    """
+    """Seconds spent by stage."""
 
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def at(self, stage: str) -> Iterator[None]:
         """Count the time inside for a stage."""
-        started, threads = time.perf_counter(), torch.get_num_threads()
-        torch.set_num_threads(1)
+        started_s = time.perf_counter()
         try:
             yield
         finally:
-            torch.set_num_threads(threads)
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - started
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - started_s
 
 
 class FilePass:

@@ -170,7 +170,9 @@ class _Square:
             differs = now.mouth_at(place) - mouth
             away = np.abs(differs).mean() * 2.4 + 2  # what the lips change must not move them
             weighed = slopes / (1 + (differs / away) ** 2).ravel()
-            step = np.linalg.solve(weighed @ slopes.T + firm, weighed @ differs.ravel())
+            # Without BLAS, whose threads would spin beside the decoders for a product as small as this.
+            curvature = np.einsum("ip,jp->ij", weighed, slopes)
+            step = np.linalg.solve(curvature + firm, np.einsum("ip,p->i", weighed, differs.ravel()))
             step[-2:] = np.clip(step[-2:], -1, 1)
             place[-len(step) :] -= step
             if np.abs(step[-2:]).max() < NEAR_ENOUGH_PX:
@@ -204,11 +206,27 @@ def _sampled(grey: _Floats, place: NDArray[np.float64], part: tuple[slice, slice
     """Return a part of the square at a place, between pixels by straight lines."""
     grow, turn, right, down = place
     rows, columns = part
+    if grow == turn == 0:
+        return _moved(grey, right, down, part)
     matrix = np.array([[1 + grow, turn], [-turn, 1 + grow]])
     first = np.array([rows.start - MOUTH_Y, columns.start - MOUTH_X])
     offset = np.array([MOUTH_Y + down, MOUTH_X + right]) + matrix @ first
     shape = (rows.stop - rows.start, columns.stop - columns.start)
     return np.asarray(affine_transform(grey, matrix, offset, shape, order=1, mode="nearest", prefilter=False))
+
+
+def _moved(grey: _Floats, right: float, down: float, part: tuple[slice, slice]) -> _Floats:
+    """The same where nothing grows or turns: four times faster."""
+    rows, columns = part
+    y, x = int(np.floor(down)), int(np.floor(right))
+    top, bottom, first, last = rows.start + y, rows.stop + y + 1, columns.start + x, columns.stop + x + 1
+    if min(top, first) >= 0 and max(bottom, last) <= SIDE_PX:
+        near = grey[top:bottom, first:last]
+    else:
+        inside = (np.clip(np.arange(*ends), 0, SIDE_PX - 1) for ends in ((top, bottom), (first, last)))
+        near = grey[np.ix_(*inside)]
+    across = near[:, :-1] + (near[:, 1:] - near[:, :-1]) * np.float32(right - x)
+    return np.asarray(across[:-1] + (across[1:] - across[:-1]) * np.float32(down - y))
 
 
 def _cut_out(frame: NDArray[np.uint8], centre: _Floats, side_px: float) -> _Floats:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import torch
 
 from mesmer.analysis.file_pass import FilePass, Heard
 from mesmer.analysis.judging import judge, make_turn_clip, with_words
@@ -45,6 +48,15 @@ class RunningAnalysis:
         self._untimed = 0
 
     def __iter__(self) -> Iterator[AnalyzedUtterance]:
+        rows = self._rows()
+        while True:
+            with _one_thread():
+                row = next(rows, None)
+            if row is None:
+                return
+            yield row
+
+    def _rows(self) -> Iterator[AnalyzedUtterance]:
         for heard, clip, text in self._worded():
             with self._pass.clock.at("model"):
                 row = judge(
@@ -173,6 +185,19 @@ class RunningAnalysis:
             ]
         left = transcript.finish() if self._done else transcript.left_out
         return [f"{left} words of {transcript.name} lie where no speech was heard, and were left out"] if left else []
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let torch work on one thread: the tensors are small and many, and two busy threads can slow them down a hundredfold;
+    the other processors decode. So the result does not depend on how many threads there are either.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def source_facts(path: Path, facts: MediaFacts) -> dict[str, Any]:

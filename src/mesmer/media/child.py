@@ -1,8 +1,8 @@
 """The decoder process: ``python -m mesmer.media.child SETTINGS``. It imports numpy and PyAV only, and trusts no file.
 
 It answers on the socket that is its standard input and output. A request ``open`` brings an open file and says what is
-wanted of it, ``next`` asks for the next answer about it; each request gets exactly one answer. The process ends when the
-socket does.
+wanted of it, ``next`` asks for the next answer about it; each request gets exactly one answer. While a frame or a block of
+sound is being worked on at the other end, the next answer is got ready. The process ends when the socket does.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from mesmer.media.mono import Resampler, to_mono
 from mesmer.media.session import Answer, answers
 from mesmer.media.source import MediaFile, Refusal
 from mesmer.media.stretch import Stretch
-from mesmer.media.wire import WireError, receive, send
+from mesmer.media.wire import GOES_ON, WireError, receive, send
 
 STRETCHES_BYTES_MAX = 64 * 2**20
 
@@ -41,25 +41,28 @@ def main(settings: dict[str, Any]) -> None:
     send(channel, {"answer": "ready"})
     current: Iterator[Answer] = iter(())
     file: int | None = None
+    ready: Answer | None = None
     while True:
         try:
             request, data, files = receive(channel, max_data_bytes=STRETCHES_BYTES_MAX, descriptors=True)
         except WireError:
             return
         if request["ask"] == "open":
+            ready = None
             del current  # closes the containers that read the file before
             if file is not None:
                 os.close(file)
             file = files[0]
             renew_processor_time(limits.cpu_s)
             current = _opened(request, json.loads(data.tobytes()), file, limits, settings["threads"])
-        header, pixels = _next(current)
+        header, pixels = ready or _next(current)
         if header["answer"] in ("end", "refused"):
             renew_processor_time(limits.cpu_s)  # a long file is read for many stretches
         try:
             send(channel, header, b"" if pixels is None else memoryview(np.ascontiguousarray(pixels).data).cast("B"))
         except WireError:
             return
+        ready = _next(current) if header["answer"] in GOES_ON else None
 
 
 def _opened(

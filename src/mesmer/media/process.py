@@ -75,9 +75,14 @@ class DecoderProcess:
         return self._process.pid
 
     @property
+    def ours(self) -> bool:
+        """Whether it is this process that started it, and has not let go of it; it may have died."""
+        return self._owner == os.getpid() and self._channel.fileno() >= 0
+
+    @property
     def alive(self) -> bool:
-        """Whether it can be asked: it runs, and it is this process that started it."""
-        return self._owner == os.getpid() and self._channel.fileno() >= 0 and self._process.poll() is None
+        """Whether it can be asked: it is ours, and it runs."""
+        return self.ours and self._process.poll() is None
 
     def ask(
         self,

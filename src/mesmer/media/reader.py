@@ -22,7 +22,7 @@ from mesmer.media.limits import Limits
 from mesmer.media.process import DecoderProcess, ended_error
 from mesmer.media.readings import MediaPass, MediaStream
 from mesmer.media.stretch import Stretch
-from mesmer.media.wire import WireError
+from mesmer.media.wire import GOES_ON, WireError
 
 
 class MediaReader:
@@ -42,6 +42,7 @@ class MediaReader:
         self._process: DecoderProcess | None = None
         self._lock = threading.Lock()
         self._turn = 0
+        self._ahead = False  # the decoder works on an answer that nobody has asked for yet
         self._finalizer: weakref.finalize[..., Any] | None = None
 
     def __enter__(self) -> Self:
@@ -59,7 +60,7 @@ class MediaReader:
             self._finalizer.detach()
         if self._process is not None:
             self._process.end()
-        self._process = None
+        self._process, self._ahead = None, False
 
     @property
     def decoder_pid(self) -> int | None:
@@ -194,13 +195,15 @@ class MediaReader:
         with self._lock, trust.opened(path, self.limits) as (descriptor, container):
             request = {"ask": "open", "container": container, "seek": seek}
             self._turn += 1
+            if self._ahead:  # a reading was left in the middle: what the decoder is at must not be laid to this file
+                self.close()
             process = self._running()
             header, _ = self._ask(process, request, path, 0, data=stretches, descriptors=[descriptor])
             return self._turn, header
 
     def _next(self, turn: int, path: Path, max_data_bytes: int) -> tuple[dict[str, Any], Any]:
         with self._lock:
-            if turn != self._turn or self._process is None or not self._process.alive:
+            if turn != self._turn or self._process is None or not self._process.ours:
                 raise RuntimeError("this stream has ended: its reader was closed, forked or has opened another file")
             return self._ask(self._process, {"ask": "next"}, path, max_data_bytes)
 
@@ -209,6 +212,7 @@ class MediaReader:
     ) -> tuple[dict[str, Any], Any]:
         try:
             header, data = process.ask(request, max_data_bytes=max_data_bytes, timeout_s=self.limits.timeout_s, **files)
+            self._ahead = header.get("answer") in GOES_ON
             if header.get("answer") == "error":
                 error = trust.error(header, file=path)
                 # After a shortage of memory or a defect, the next file gets a clean process.
@@ -225,7 +229,7 @@ class MediaReader:
 
     def _failed(self, error: WireError, path: Path) -> MediaError:
         """End the decoder process because of what it did, and return the error for the caller."""
-        process, self._process = self._process, None
+        process, self._process, self._ahead = self._process, None, False
         if self._finalizer is not None:
             self._finalizer.detach()
         assert process is not None

@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 HEADER_BYTES_MAX = 16 * 1024
+GOES_ON = ("frame", "sound")
+"""After these answers the decoder gets the next one ready before it is asked for it."""
 _LENGTHS = struct.Struct(">II")
 
 
