@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import numpy as np
@@ -47,38 +48,33 @@ def test_a_page_is_left_beside_the_result_and_blurred_where_it_is_asked_for(
     assert 'alt="Blurred face of person 1"' in (folder / "report.html").read_text(encoding="utf-8")
 
 
-def test_an_interruption_while_the_result_is_written_loses_nothing(
-    one_person: Video, tiny_model: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("owner", "call", "file"),
+    [
+        pytest.param(analysis_files, "write_json", analysis_files.RESULT_FILE, id="while the result is written"),
+        pytest.param(Path, "unlink", analysis_files.RUNNING_FILE, id="before what was known so far is removed"),
+    ],
+)
+def test_an_interruption_near_the_end_leaves_the_result_and_nothing_else(
+    owner: Any,
+    call: str,
+    file: str,
+    one_person: Video,
+    tiny_model: LoadedModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    real, calls = analysis_files.write_json, []
+    """The signal comes in place of the first call of its kind."""
+    real, calls = getattr(owner, call), []
 
-    def interrupted_once(path: Path, value: object) -> None:
-        calls.append(path)
-        if len(calls) == 1:
-            raise KeyboardInterrupt
-        real(path, value)
-
-    monkeypatch.setattr(analysis_files, "write_json", interrupted_once)
-    with Analyzer(tiny_model) as analyzer, pytest.raises(KeyboardInterrupt):
-        analysis_files.analyze_file(one_person.path, tmp_path / "out", analyzer=analyzer)
-    assert json.loads((tmp_path / "out" / "analysis.json").read_text())["complete"]
-    assert not (tmp_path / "out" / "utterances.jsonl").exists()
-
-
-def test_an_interruption_just_before_the_end_leaves_only_the_result(
-    one_person: Video, tiny_model: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The result stands, and the signal comes in place of the call that removes what was known so far."""
-    real, calls = Path.unlink, []
-
-    def interrupted_once(path: Path, missing_ok: bool = False) -> None:
-        if path.name == analysis_files.RUNNING_FILE:
+    def interrupted_once(path: Path, *rest: Any, **named: Any) -> None:
+        if path.name == file:
             calls.append(path)
             if len(calls) == 1:
                 raise KeyboardInterrupt
-        real(path, missing_ok)
+        real(path, *rest, **named)
 
-    monkeypatch.setattr(Path, "unlink", interrupted_once)
+    monkeypatch.setattr(owner, call, interrupted_once)
     with Analyzer(tiny_model) as analyzer, pytest.raises(KeyboardInterrupt):
         analysis_files.analyze_file(one_person.path, tmp_path / "out", analyzer=analyzer)
     assert json.loads((tmp_path / "out" / "analysis.json").read_text())["complete"]

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import torch
 
 from mesmer.analysis.file_pass import FilePass, Heard
 from mesmer.analysis.judging import judge, make_turn_clip, with_words
 from mesmer.analysis.result import Analysis, AnalyzedPerson, AnalyzedUtterance
 from mesmer.analysis.transcripts import Transcript
+from mesmer.dataset.threads import one_thread
 from mesmer.media.facts import MediaFacts
 from mesmer.records import Clip
 
@@ -50,7 +48,7 @@ class RunningAnalysis:
     def __iter__(self) -> Iterator[AnalyzedUtterance]:
         rows = self._rows()
         while True:
-            with _one_thread():
+            with one_thread():  # the other processors decode
                 row = next(rows, None)
             if row is None:
                 return
@@ -185,19 +183,6 @@ class RunningAnalysis:
             ]
         left = transcript.finish() if self._done else transcript.left_out
         return [f"{left} words of {transcript.name} lie where no speech was heard, and were left out"] if left else []
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let torch work on one thread: the tensors are small and many, and two busy threads can slow them down a hundredfold;
-    the other processors decode. So the result does not depend on how many threads there are either.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def source_facts(path: Path, facts: MediaFacts) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from safetensors import safe_open
 
@@ -41,6 +40,7 @@ from mesmer.dataset.feature_pieces import (
 )
 from mesmer.dataset.prepared import PreparedDataset, PreparedSplit
 from mesmer.dataset.row_count import row_counter
+from mesmer.dataset.threads import one_thread
 from mesmer.errors import ConfigError, MesmerError, StaleDatasetError
 from mesmer.records import MODALITIES, SPLITS
 from mesmer.signals.handcrafted.clip_features import VERSION
@@ -169,14 +169,10 @@ def _make_all(
     if not missing:
         return
     if not workers:
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # sums in another order would change the last bits
-        try:
+        with one_thread():
             maker = PieceMaker(work)
             for piece in missing:
                 done(maker.make(piece))
-        finally:
-            torch.set_num_threads(threads)
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(workers, len(missing)), context, initializer=begin_process, initargs=(work,)) as pool:

@@ -22,6 +22,7 @@ import torch
 from mesmer.config import PrepareSettings
 from mesmer.dataset.crew import Died, Done, Failed, Told, Worker
 from mesmer.dataset.pieces import PieceTask, RowDone, Started, Task, make_piece
+from mesmer.dataset.threads import one_thread
 from mesmer.errors import MesmerError
 from mesmer.media.reader import MediaReader
 from mesmer.signals.mtcnn import FaceDetector
@@ -58,19 +59,14 @@ def media_pieces(
 
 def run_here(tasks: Sequence[PieceTask], make: MakePieces, done: Callable[[int], None]) -> None:
     """Prepare the sources in this process, on one thread; ``done`` is told of each row. Raises as :func:`make_piece`."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # sums in another order would change the last bits of a detection
-    try:
-        with make() as made:
-            for task in tasks:
-                left = len(task.rows)
-                for told in made(task):
-                    if isinstance(told, RowDone) and left > 1:  # the last row counts when the file stands
-                        left -= 1
-                        done(1)
-                done(left)
-    finally:
-        torch.set_num_threads(threads)
+    with one_thread(), make() as made:
+        for task in tasks:
+            left = len(task.rows)
+            for told in made(task):
+                if isinstance(told, RowDone) and left > 1:  # the last row counts when the file stands
+                    left -= 1
+                    done(1)
+            done(left)
 
 
 class LocalCrew:

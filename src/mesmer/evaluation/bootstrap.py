@@ -114,6 +114,22 @@ def intervals_of(values: Values, emotions: Sequence[str]) -> Intervals:
     )
 
 
+def resampled_means(
+    values: NDArray[np.float64], speakers: Sequence[str | None], *, resamples: int = RESAMPLES, seed: int = 0
+) -> NDArray[np.float64]:
+    """Return the mean of a number per run and utterance, (K, N), in every resample, (R,).
+
+    Whole speakers are resampled, and whole runs where there are several.
+    """
+    clusters = clusters_of(speakers)
+    drawn = draw(clusters.count, resamples=resamples, seed=seed)
+    runs = draw(len(values), resamples=resamples, seed=seed + 1) if len(values) > 1 else np.ones((resamples, 1))
+    sums = np.stack([np.bincount(clusters.of, weights=row, minlength=clusters.count) for row in values])
+    sizes = np.bincount(clusters.of, minlength=clusters.count)
+    totals: NDArray[np.float64] = np.einsum("rs,rc,sc->r", runs, drawn, sums, optimize=True)
+    return totals / (runs.sum(1) * (drawn @ sizes))
+
+
 def percentiles(values: NDArray[np.float64]) -> Interval:
     """Return the middle 95 % of ``values``."""
     low, high = np.quantile(values, (0.025, 0.975))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mesmer.evaluation.bootstrap import RESAMPLES, Interval, clusters_of, draw, percentiles
+from mesmer.evaluation.bootstrap import Interval, percentiles, resampled_means
 from mesmer.explain.pointing import Pointing
 
 Known = tuple[float, Interval]
@@ -74,13 +74,7 @@ def mean_of(values: NDArray[np.float64], speakers: Sequence[str | None], *, seed
 
     Whole speakers are resampled, and whole runs where there are several.
     """
-    clusters = clusters_of(speakers)
-    drawn = draw(clusters.count, resamples=RESAMPLES, seed=seed)
-    sums = np.stack([np.bincount(clusters.of, weights=row, minlength=clusters.count) for row in np.atleast_2d(values)])
-    sizes = np.bincount(clusters.of, minlength=clusters.count)
-    runs = draw(len(sums), resamples=RESAMPLES, seed=seed + 1) if len(sums) > 1 else np.ones((RESAMPLES, 1))
-    totals = np.einsum("rs,rc,sc->r", runs, drawn, sums, optimize=True)
-    return float(values.mean()), percentiles(totals / (runs.sum(1) * (drawn @ sizes)))
+    return float(values.mean()), percentiles(resampled_means(np.atleast_2d(values), speakers, seed=seed))
 
 
 def _plain_known(value: Known | None) -> dict[str, Any] | None:

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from mesmer.errors import DataError
-from mesmer.evaluation.bootstrap import RESAMPLES, Interval, clusters_of, draw, percentiles
+from mesmer.evaluation.bootstrap import RESAMPLES, Interval, clusters_of, percentiles, resampled_means
 from mesmer.records import BlockTrace
 
 _Array = NDArray[np.float64]
@@ -165,7 +165,7 @@ def summarise(
     Raises:
         DataError: no map has a truth, or lengths differ.
     """
-    means = _resampled_means(runs, speakers, resamples=resamples, seed=seed)
+    means = _means_of(runs, speakers, resamples=resamples, seed=seed)
     values = _with_ratios({name: value for name, (value, _) in means.items()})
     spread = _with_ratios({name: drawn for name, (_, drawn) in means.items()})
     known = runs[0].known
@@ -192,8 +192,8 @@ def compare(
     """
     if len(runs) != len(others):
         raise DataError(f"{len(runs)} runs beside {len(others)}", field="runs", remedy="give as many of each")
-    one = _resampled_means(runs, speakers, resamples=resamples, seed=seed)
-    other = _resampled_means(others, speakers, resamples=resamples, seed=seed)
+    one = _means_of(runs, speakers, resamples=resamples, seed=seed)
+    other = _means_of(others, speakers, resamples=resamples, seed=seed)
     with np.errstate(divide="ignore", invalid="ignore"):
         return {
             name: (float(one[name][0] / other[name][0]), percentiles(one[name][1] / other[name][1]))
@@ -205,7 +205,7 @@ def _with_ratios(means: Mapping[str, Any]) -> dict[str, Any]:
     return {**means, "ratio": means["hits"] / means["chance"], "pointed_ratio": means["pointed"] / means["chance"]}
 
 
-def _resampled_means(
+def _means_of(
     runs: Sequence[MapScores], speakers: Sequence[str | None], *, resamples: int, seed: int
 ) -> dict[str, tuple[Any, _Array]]:
     """Return the mean over maps, and the same in every resample: name -> (value, (resamples,))."""
@@ -214,14 +214,9 @@ def _resampled_means(
     known = runs[0].known
     if not known.any() or any((scores.known != known).any() for scores in runs):
         raise DataError("no map has a truth, or the runs differ in which have", field="truth")
-    clusters = clusters_of([who for who, some in zip(speakers, known, strict=True) if some])
-    drawn = draw(clusters.count, resamples=resamples, seed=seed)
-    run_drawn = draw(len(runs), resamples=resamples, seed=seed + 1) if len(runs) > 1 else np.ones((resamples, 1))
-    size = np.bincount(clusters.of, minlength=clusters.count).astype(np.float64)
+    heard = [who for who, some in zip(speakers, known, strict=True) if some]
     means: dict[str, tuple[Any, _Array]] = {}
     for name in _MEANS:
         values = np.stack([getattr(scores, name)[known] for scores in runs])
-        sums = np.stack([np.bincount(clusters.of, weights=row, minlength=clusters.count) for row in values])
-        total = np.einsum("rs,rc,sc->r", run_drawn, drawn, sums, optimize=True)
-        means[name] = (values.mean(), total / (run_drawn.sum(1) * (drawn @ size)))
+        means[name] = (values.mean(), resampled_means(values, heard, resamples=resamples, seed=seed))
     return means

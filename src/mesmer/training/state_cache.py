@@ -21,10 +21,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mesmer.dataset.batches import BatchLoader, Step
+from mesmer.dataset.batches import Step
 from mesmer.dataset.prepared import PreparedSplit
 from mesmer.errors import MesmerError, ModelError
 from mesmer.evaluation.predictions import show_only
+from mesmer.evaluation.reading import in_order
 from mesmer.models.branch_heads import branch_states
 from mesmer.models.end_to_end import EndToEndModel
 from mesmer.models.loading import LoadedModel
@@ -140,7 +141,7 @@ def cached_states(
         progress(min(len(split), PIECE * (len(files) - len(missing))), len(split))
     if missing:
         first, done = min(missing), len(files) - len(missing)
-        for number, batch in enumerate(_loader(base, split).epoch(0, first=first), first):
+        for number, batch in enumerate(in_order(base, split, batch_size=PIECE).epoch(0, first=first), first):
             if number not in missing:
                 continue
             pieces[number] = _compute(base, batch)
@@ -156,19 +157,6 @@ def cached_states(
     whole = {name: torch.cat([piece[name] for piece in read]) for name in (*MODALITIES, "present")}
     states = {name: whole[name] for name in MODALITIES}
     return SplitStates(ids=split.ids, labels=labels, present=whole["present"], states=states)
-
-
-def _loader(base: LoadedModel, split: PreparedSplit) -> BatchLoader:
-    settings = base.model.settings
-    return BatchLoader(
-        split,
-        tokenizer=base.tokenizer,
-        mel=settings.mel,
-        max_tokens=settings.text.max_tokens,
-        batch_size=PIECE,
-        shuffle=False,
-        seed=0,
-    )
 
 
 def _compute(base: LoadedModel, batch: Batch) -> dict[str, Tensor]:
