@@ -101,7 +101,7 @@ def test_the_clip_of_a_turn_is_that_of_the_common_road(two_people: Video, analyz
         two_people.path,
         reader=predictor.reader,
         sound_reader=analyzer.sound_reader,
-        detector=detector,
+        watch=analyzer.watch,
         prepare=prepare,
         hearing=analyzer.hearing,
         settings=UtteranceSettings(),
@@ -109,7 +109,7 @@ def test_the_clip_of_a_turn_is_that_of_the_common_road(two_people: Video, analyz
     )
     alone = 0
     made = [
-        (heard.turn, make_turn_clip(heard, reading=reading, path=two_people.path, detector=detector, prepare=prepare))
+        (heard.turn, make_turn_clip(heard, facts=reading.facts, path=two_people.path, detector=detector, prepare=prepare))
         for group in reading
         for heard in group
     ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -51,10 +50,11 @@ def clip_of(person: int | None, *found: NDArray[np.float32], kind: str = "speech
         waveform=np.full(32_000, 0.1, np.float32),
         picture_absent=None,
         sound_absent=None,
+        seen=seen,
+        known=2,
     )
-    reading: Any = SimpleNamespace(facts=FACTS, watcher=SimpleNamespace(between=lambda start_s, end_s: seen))
     detector: Any = SeesThese(*found)
-    return make_turn_clip(heard, reading=reading, path=Path("x.mp4"), detector=detector, prepare=PrepareSettings())
+    return make_turn_clip(heard, facts=FACTS, path=Path("x.mp4"), detector=detector, prepare=PrepareSettings())
 
 
 @pytest.mark.parametrize(("person", "box"), [(1, LEFT), (2, RIGHT)])

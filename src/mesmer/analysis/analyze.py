@@ -9,12 +9,16 @@ from typing import Any
 from mesmer.analysis.asr import Whisper
 from mesmer.analysis.budget import Budget, Setting, choose
 from mesmer.analysis.hearing import Hearing, best_hearing
+from mesmer.analysis.people import PeopleWatcher
 from mesmer.analysis.predict import Predictor
 from mesmer.analysis.result import Analysis
 from mesmer.analysis.running import Progress, RunningAnalysis
 from mesmer.analysis.transcripts import Transcript, read_transcript_file
 from mesmer.analysis.utterances import UtteranceSettings
+from mesmer.analysis.watcher_process import WatcherProcess, pays
+from mesmer.analysis.watching import Watching, WatchingHere
 from mesmer.errors import ConfigError
+from mesmer.media.facts import MediaFacts
 from mesmer.models.loading import LoadedModel
 from mesmer.models.saving import HASHES_FILE
 from mesmer.storage.hashes import sha256_file
@@ -30,6 +34,8 @@ class Analyzer:
         hearing: tells speech from silence; None takes silero-VAD where it is installed.
         settings: how speech becomes utterances.
         budget: what it may cost; sets ``top_p``, the precision and how often faces are looked at.
+        beside: in a file of a minute or more, follow faces in a process of its own where a second processor is there. The
+            results are the same. False where other processes keep the processors busy.
 
     Raises:
         ModelError: the model cannot be loaded.
@@ -45,6 +51,7 @@ class Analyzer:
         hearing: Hearing | None = None,
         settings: UtteranceSettings | None = None,
         budget: Budget | None = None,
+        beside: bool = True,
     ) -> None:
         if budget is not None and top_p is not None:
             raise ConfigError("a budget chooses top_p", field="budget", remedy="give one of the two")
@@ -54,6 +61,7 @@ class Analyzer:
         else:
             self.predictor = _predictor_for(budget.setting, model)
         self.sound_reader = self.predictor.reader.another()
+        self._watcher = WatcherProcess() if beside else None
         self.hearing, self.hearing_problem = (hearing, None) if hearing is not None else best_hearing()
         self.whisper = whisper
         self.settings = settings or UtteranceSettings()
@@ -65,6 +73,8 @@ class Analyzer:
 
     def __exit__(self, *raised: object) -> None:
         self.sound_reader.close()
+        if self._watcher is not None:
+            self._watcher.close()
         self.predictor.__exit__(*raised)
 
     def open(
@@ -76,6 +86,17 @@ class Analyzer:
             MediaError: the file cannot be read.
         """
         return RunningAnalysis(self, Path(path), transcript, progress)
+
+    def watch(self, facts: MediaFacts, grid_s: float) -> Watching:
+        """Return who watches the people in a file, looking every ``grid_s`` seconds.
+
+        Raises:
+            MediaError: kind ``crash``, the process that would cannot be started.
+        """
+        detector, prepare = self.predictor.detector, self.predictor.loaded.prepare
+        if self._watcher is None or not pays(facts):
+            return WatchingHere(PeopleWatcher(detector, settings=prepare, grid_s=grid_s))
+        return self._watcher.begin(min_face_px=detector.min_face_px, prepare=prepare, grid_s=grid_s)
 
     def model_facts(self) -> dict[str, Any]:
         """Return what a result says of the model."""

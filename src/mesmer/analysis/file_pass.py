@@ -6,27 +6,27 @@ them, no more than the longest utterance is held in memory.
 
 from __future__ import annotations
 
-import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mesmer.analysis.clock import StageClock
 from mesmer.analysis.hearing import Deaf, Hearing
-from mesmer.analysis.people import PeopleWatcher
+from mesmer.analysis.people import Sighting, within
 from mesmer.analysis.speaking import Turn, find_turns
 from mesmer.analysis.utterances import Segment, Segmenter, UtteranceSettings, sample_at
+from mesmer.analysis.watching import Everyone, Seen, Watching
 from mesmer.config import SAMPLE_RATE_HZ, PrepareSettings
 from mesmer.errors import MediaError
 from mesmer.media.facts import Frame, MediaFacts, SoundBlock, StretchEnd
 from mesmer.media.reader import MediaReader
 from mesmer.media.readings import MediaPass
 from mesmer.media.stretch import Stretch
-from mesmer.signals.mtcnn import FaceDetector
 
 FRAMES_BYTES = 384 * 2**20
 """Frames of the longest utterance may take so much; of larger pictures fewer are kept, on a coarser grid of beginnings."""
@@ -36,7 +36,8 @@ FRAMES_BYTES = 384 * 2**20
 class Heard:
     """A turn of speech (or a gap) with all that was decoded of it: what a clip is made from.
 
-    ``frames`` are those at the model's own interval from the start; ``waveform`` is float32 (T,).
+    ``frames`` are those at the model's own interval from the start; ``waveform`` is float32 (T,). ``seen`` are the
+    sightings of each person in it, by number, and ``known`` is how many people were seen in the file up to then.
     """
 
     kind: str
@@ -45,22 +46,8 @@ class Heard:
     waveform: NDArray[np.float32]
     picture_absent: str | None
     sound_absent: str | None
-
-
-@dataclass
-class StageClock:
-    """Seconds spent by stage."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def at(self, stage: str) -> Iterator[None]:
-        """Count the time inside for a stage."""
-        started_s = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - started_s
+    seen: Mapping[int, Sequence[Sighting]]
+    known: int
 
 
 class FilePass:
@@ -69,13 +56,13 @@ class FilePass:
     Args:
         path: the file.
         reader, sound_reader: decode the picture and the sound.
-        detector, prepare: as the model was trained.
+        watch: gives who watches the people in the file, when told its facts and the seconds between two looks.
+        prepare: as the model was trained.
         hearing, settings: how speech is found.
         progress: is told (seconds done, seconds in all).
 
     Attributes:
         facts: about the file; there from the beginning.
-        watcher: everyone in the picture so far.
         reached_s: how far the file has been gone through.
         problems: sentences about what could not be read.
         broke_off: sound or picture ended with an error.
@@ -90,7 +77,7 @@ class FilePass:
         *,
         reader: MediaReader,
         sound_reader: MediaReader,
-        detector: FaceDetector,
+        watch: Callable[[MediaFacts, float], Watching],
         prepare: PrepareSettings,
         hearing: Hearing,
         settings: UtteranceSettings,
@@ -105,11 +92,12 @@ class FilePass:
         with self.clock.at("reading"):
             self.facts, self._pictures, self._sound = self._opened(reader, sound_reader)
         self._kept = _stride(self.facts, self._steps, self._grid_s, prepare, settings)
-        self.watcher = PeopleWatcher(detector, settings=prepare, grid_s=self._grid_s)
+        self._watching = watch(self.facts, self._grid_s)
         if not self.facts.has_audio:  # a silent film is gaps from end to end
             hearing, settings = Deaf(), replace(settings, gaps=True)
         self.segmenter = Segmenter(hearing, grid_s=self._kept * self._grid_s, settings=settings)
-        self._waiting: deque[Segment] = deque()
+        self._waiting: deque[Segment] = deque()  # not yet seen to their ends
+        self._asked: deque[Segment] = deque()  # who is seen in them is being found out
         self._frames: deque[Frame] = deque()
         self._samples = np.zeros(0, np.float32)
         self._samples_from = 0  # the number of the first sample still held
@@ -119,6 +107,15 @@ class FilePass:
     @property
     def reached_s(self) -> float:
         """How far the file has been gone through."""
+        return min([self._read_s, *(segment.start_s for segment in self._asked)])
+
+    @property
+    def everyone(self) -> Everyone:
+        """Everyone in the picture so far."""
+        return self._watching.so_far()
+
+    @property
+    def _read_s(self) -> float:
         open_ends = [at_s for at_s, there in ((self._seen_s, self._pictures), (self._heard_s, self._sound)) if there]
         return min([*open_ends, self.facts.duration_s]) if open_ends else max(self._seen_s, self._heard_s)
 
@@ -129,13 +126,17 @@ class FilePass:
             else:
                 self._see()
             while self._waiting and (self._pictures is None or self._seen_s >= self._within(self._waiting[0]).end_s - 1e-6):
-                yield self._made(self._waiting.popleft())
+                self._ask(self._waiting.popleft())
+            yield from self._answered(wait=False)
             self._forget()
             self._tell()
         end_s = max(self._seen_s, self._heard_s) if self.broke_off else max(self.facts.duration_s, self._heard_s)
         for segment in [*self._waiting, *self.segmenter.finish(end_s)]:
-            yield self._made(segment)
+            self._ask(segment)
         self._waiting.clear()
+        yield from self._answered(wait=True)
+        with self._watched():
+            self._watching.close()
 
     def _opened(
         self, reader: MediaReader, sound_reader: MediaReader
@@ -168,8 +169,8 @@ class FilePass:
             self._pictures = None
             return
         self._seen_s = piece.time_s + self._grid_s
-        with self.clock.at("faces"):
-            self.watcher.see(piece.pixels, piece.time_s)
+        with self._watched():
+            self._watching.see(piece.pixels, piece.time_s)
         if round(piece.time_s / self._grid_s) % self._kept == 0:
             self._frames.append(piece)
         if self._sound is None and self.segmenter.heard_s < self._seen_s:  # the sound has ended, or there is none
@@ -198,33 +199,56 @@ class FilePass:
         if max(self._seen_s, self._heard_s) == 0 and (self._pictures is None or self._sound is None):
             raise error  # nothing was read of the other one either
         self.broke_off = True
-        self.problems.append(f"the {name} could be read only up to {max(0.0, self.reached_s):.1f} s: {error.message}")
+        self.problems.append(f"the {name} could be read only up to {max(0.0, self._read_s):.1f} s: {error.message}")
 
-    def _made(self, segment: Segment) -> list[Heard]:
+    def _ask(self, segment: Segment) -> None:
+        """Ask who is seen in a segment. All its frames were given to whoever watches."""
         segment = self._within(segment)
-        seen = self.watcher.between(segment.start_s, segment.end_s)
+        self._asked.append(segment)
+        with self._watched():
+            self._watching.ask(segment.start_s, segment.end_s)
+
+    def _answered(self, *, wait: bool) -> Iterator[list[Heard]]:
+        """Yield the segments of which it is known by now who is seen in them; with ``wait`` all that are asked about."""
+        with self._watched():
+            answers = self._watching.answers(wait=wait)
+        for seen in answers:
+            made = self._made(self._asked[0], seen)
+            self._asked.popleft()
+            yield made
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Count the time inside for the faces; where they are followed beside this, it is nothing but waiting."""
+        beside = self._watching.busy_s is not None
+        with self.clock.at("waiting_for_faces" if beside else "faces"):
+            yield
+        if self._watching.busy_s is not None:
+            self.clock.seconds["faces"] = self._watching.busy_s
+
+    def _made(self, segment: Segment, seen: Seen) -> list[Heard]:
         if segment.kind == "gap":
-            found = [person for person, ones in seen.items() if any(one.found for one in ones)]
+            found = [person for person, ones in seen.sightings.items() if any(one.found for one in ones)]
             turns = [Turn(start_s=segment.start_s, end_s=segment.end_s, person=person) for person in found]
         else:
-            with self.clock.at("faces"):
+            with self.clock.at("turns"):
                 turns = find_turns(
                     segment.start_s,
                     segment.end_s,
-                    seen,
-                    habits=self.watcher.habits(),
-                    known=len(self.watcher.people),
+                    seen.sightings,
+                    habits=seen.habits,
+                    known=len(seen.everyone.people),
                     grid_s=self._grid_s,
                     cut_s=self._kept * self._grid_s,
                 )
-        return [self._cut(segment.kind, turn) for turn in turns]
+        return [self._cut(segment.kind, turn, seen) for turn in turns]
 
     def _within(self, segment: Segment) -> Segment:
         """The end is rounded up to the grid, and may be after the end of the file by less than a step."""
         end_s = self.facts.duration_s
         return replace(segment, end_s=end_s) if segment.start_s < end_s < segment.end_s and not self.broke_off else segment
 
-    def _cut(self, kind: str, turn: Turn) -> Heard:
+    def _cut(self, kind: str, turn: Turn, seen: Seen) -> Heard:
         """Return frames and sound of a turn, counted from its start."""
         first = round(turn.start_s / self._grid_s)
         frames = []
@@ -241,17 +265,21 @@ class FilePass:
             waveform=waveform,
             picture_absent=None if frames else "no frames" if self.facts.has_video else "no stream",
             sound_absent=None if len(waveform) else "no samples" if self.facts.has_audio else "no stream",
+            seen=within(seen.sightings, turn.start_s, turn.end_s),
+            known=len(seen.everyone.people),
         )
 
     def _forget(self) -> None:
         from_s = min([self.segmenter.keep_from_s, *(segment.start_s for segment in self._waiting)])
+        with self._watched():
+            self._watching.forget_before(from_s)  # what is asked about before is answered before
+        from_s = min([from_s, *(segment.start_s for segment in self._asked)])
         while self._frames and self._frames[0].time_s < from_s - 1e-6:
             self._frames.popleft()
         drop = sample_at(from_s) - self._samples_from
         if drop > SAMPLE_RATE_HZ:
             drop = min(drop, len(self._samples))
             self._samples, self._samples_from = self._samples[drop:].copy(), self._samples_from + drop
-        self.watcher.forget_before(from_s)
 
     def _tell(self) -> None:
         if self._progress is not None and self.reached_s >= self._last_told_s + 1.0:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mesmer.analysis.file_pass import FilePass, Heard
+from mesmer.analysis.file_pass import Heard
 from mesmer.analysis.people import Sighting
 from mesmer.analysis.predict import Predictor
 from mesmer.analysis.result import AnalyzedUtterance
@@ -17,7 +17,7 @@ from mesmer.analysis.speaking import STILL, UNCLEAR
 from mesmer.config import PrepareSettings
 from mesmer.dataset.clip import clip_from_pieces
 from mesmer.errors import MesmerError
-from mesmer.media.facts import SoundBlock, StretchEnd
+from mesmer.media.facts import MediaFacts, SoundBlock, StretchEnd
 from mesmer.records import Clip, Prediction, Utterance
 from mesmer.signals.boxes import overlap
 from mesmer.signals.mtcnn import FaceDetector
@@ -29,31 +29,30 @@ LOST_FACE = "the face of this person was not found in the frames that are read"
 
 
 def make_turn_clip(
-    heard: Heard, *, reading: FilePass, path: Path, detector: FaceDetector, prepare: PrepareSettings
+    heard: Heard, *, facts: MediaFacts, path: Path, detector: FaceDetector, prepare: PrepareSettings
 ) -> Clip:
     """Return the clip of a turn, with the face of the one who speaks and without words.
 
     Where one face is seen in the whole turn, or none, it is to the bit the clip that :func:`make_clip` makes of it.
     """
     turn = heard.turn
-    seen = reading.watcher.between(turn.start_s, turn.end_s)
     choose: Callable[[Sequence[Track]], Track | None] = main_track
-    if turn.person is not None and len(seen) > 1:
-        choose = _likest(seen[turn.person], turn.start_s, prepare.frame_interval_s)
+    if turn.person is not None and len(heard.seen) > 1:
+        choose = _likest(heard.seen[turn.person], turn.start_s, prepare.frame_interval_s)
     utterance = Utterance(id="", corpus="", media=str(path), start_s=turn.start_s, end_s=turn.end_s)
     end = StretchEnd(audio_absent=heard.sound_absent, video_absent=heard.picture_absent)
     clip = clip_from_pieces(
         utterance,
         [*heard.frames, SoundBlock(start_s=0.0, samples=heard.waveform)],
         end=end,
-        facts=reading.facts,
+        facts=facts,
         detector=detector,
         settings=prepare,
         choose=choose,
     )
     if heard.kind == "gap":
         clip = replace(clip, waveform=clip.waveform[:0], absent={**clip.absent, "audio": "no speech"})
-    nobody_speaks = turn.person is None and bool(seen)
+    nobody_speaks = turn.person is None and bool(heard.seen)
     lost = choose is not main_track and not clip.face_found.any()
     if not (nobody_speaks or lost) or "visual" in clip.absent:
         return clip
@@ -67,7 +66,7 @@ def with_words(clip: Clip, text: str | None) -> Clip:
     return replace(clip, text=cleaned, absent=absent if cleaned else {"text": "no text", **absent})
 
 
-def judge(clip: Clip, heard: Heard, *, number: int, predictor: Predictor, path: Path, known: int) -> AnalyzedUtterance:
+def judge(clip: Clip, heard: Heard, *, number: int, predictor: Predictor, path: Path) -> AnalyzedUtterance:
     """Return the row of one turn: what the model says of its clip, and what a user should know about it.
 
     Args:
@@ -76,12 +75,11 @@ def judge(clip: Clip, heard: Heard, *, number: int, predictor: Predictor, path: 
         number: of the row, from 1.
         predictor: the model.
         path: the file.
-        known: people seen in the file so far.
     """
     turn = heard.turn
     id = f"u{number:04d}"
     prediction: Prediction | None = None
-    warnings = [*clip.warnings, *_doubts(heard, clip, known)]
+    warnings = [*clip.warnings, *_doubts(heard, clip)]
     try:
         prediction = predictor.predict_clip(replace(clip, id=id), media=path)
     except MesmerError as error:
@@ -100,7 +98,7 @@ def judge(clip: Clip, heard: Heard, *, number: int, predictor: Predictor, path: 
     )
 
 
-def _doubts(heard: Heard, clip: Clip, known: int) -> list[str]:
+def _doubts(heard: Heard, clip: Clip) -> list[str]:
     turn = heard.turn
     if heard.kind == "gap" or heard.picture_absent is not None:
         return []
@@ -109,7 +107,7 @@ def _doubts(heard: Heard, clip: Clip, known: int) -> list[str]:
         doubts.append("nobody in the picture is seen to speak: the voice comes from outside, or its face was not found")
     elif turn.share is not None and turn.share < UNCLEAR:
         doubts.append(f"hard to tell who speaks: this mouth has {100 * turn.share:.0f} % of all mouth movement")
-    elif turn.movement is not None and turn.movement < STILL and known <= 1:
+    elif turn.movement is not None and turn.movement < STILL and heard.known <= 1:
         doubts.append("the mouth hardly moves: the voice may come from outside of the picture")
     if turn.together:
         doubts.append("two people speak at once: the sound is that of both")

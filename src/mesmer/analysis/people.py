@@ -8,7 +8,7 @@ minute.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -152,7 +152,6 @@ class PeopleWatcher:
     Attributes:
         people: everyone who was seen for long enough, in order of first sight.
         frames, faceless: frames seen, and those without a face.
-        at_once: the largest number of people in one frame.
         overlapping: frames in which two faces overlap.
     """
 
@@ -164,7 +163,7 @@ class PeopleWatcher:
         self._persons: dict[int, Person] = {}  # id of a living track -> person
         self._gone: list[Person] = []  # lost, but seen in what is not forgotten yet
         self.people: list[Person] = []
-        self.frames = self.faceless = self.at_once = self.overlapping = 0
+        self.frames = self.faceless = self.overlapping = 0
 
     def see(self, frame: NDArray[np.uint8], time_s: float) -> None:
         """Take in the next frame, uint8 (H, W, 3)."""
@@ -189,12 +188,8 @@ class PeopleWatcher:
 
     def between(self, start_s: float, end_s: float) -> dict[int, list[Sighting]]:
         """Return the sightings of each person, by number, within a stretch that is not forgotten."""
-        found = {}
-        for person in (*self._persons.values(), *self._gone):
-            inside = [one for one in person.sightings if start_s - 1e-6 <= one.time_s < end_s - 1e-6]
-            if person.number and inside:
-                found[person.number] = inside
-        return dict(sorted(found.items()))
+        known = {person.number: person.sightings for person in (*self._persons.values(), *self._gone) if person.number}
+        return dict(sorted(within(known, start_s, end_s).items()))
 
     def habits(self) -> dict[int, Habits]:
         """Return how each mouth moves, by the person's number."""
@@ -243,11 +238,16 @@ class PeopleWatcher:
 
     def _forget_lost(self) -> None:
         tracker = self._tracker
-        self.at_once = max(self.at_once, sum(1 for track in tracker.just_seen if self._persons[id(track)].number))
         limit = tracker.step - round(LOST_AFTER_S / self._grid_s) - 1
         for track in [track for track in tracker.tracks if track.steps[-1] < limit]:
             tracker.tracks.remove(track)
             self._gone.append(self._persons.pop(id(track)))
+
+
+def within(seen: Mapping[int, Sequence[Sighting]], start_s: float, end_s: float) -> dict[int, list[Sighting]]:
+    """Return the sightings of each person within a stretch; who has none in it is left out."""
+    inside = {number: [one for one in ones if start_s - 1e-6 <= one.time_s < end_s - 1e-6] for number, ones in seen.items()}
+    return {number: ones for number, ones in inside.items() if ones}
 
 
 def _touch(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:

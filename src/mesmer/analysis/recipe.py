@@ -35,8 +35,8 @@ class AnalyzerRecipe:
         model, whisper = (_absolute(name) for name in (self.model, self.whisper))
         return replace(self, model=model, whisper=whisper)
 
-    def open(self) -> Analyzer:
-        """Return the analyzer; a context manager.
+    def open(self, *, beside: bool = True) -> Analyzer:
+        """Return the analyzer; a context manager. ``beside``: see there.
 
         Raises:
             MesmerError: model or Whisper cannot be loaded, a package is missing, or ``top_p`` is refused.
@@ -44,7 +44,7 @@ class AnalyzerRecipe:
         whisper = None if self.whisper is None else Whisper(self.whisper, language=self.language)
         budget = None if self.budget is None else choose(self.budget)
         settings = UtteranceSettings(gaps=self.gaps)
-        return Analyzer(self.model, top_p=self.top_p, whisper=whisper, settings=settings, budget=budget)
+        return Analyzer(self.model, top_p=self.top_p, whisper=whisper, settings=settings, budget=budget, beside=beside)
 
 
 def _absolute(name: str | None) -> str | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mesmer.analysis.file_pass import FilePass, Heard
 from mesmer.analysis.judging import judge, make_turn_clip, with_words
-from mesmer.analysis.result import Analysis, AnalyzedPerson, AnalyzedUtterance
+from mesmer.analysis.result import Analysis, AnalyzedUtterance
 from mesmer.analysis.transcripts import Transcript
 from mesmer.dataset.threads import one_thread
 from mesmer.media.facts import MediaFacts
@@ -34,7 +34,7 @@ class RunningAnalysis:
             path,
             reader=analyzer.predictor.reader,
             sound_reader=analyzer.sound_reader,
-            detector=analyzer.predictor.detector,
+            watch=analyzer.watch,
             prepare=analyzer.predictor.loaded.prepare,
             hearing=analyzer.hearing,
             settings=analyzer.settings,
@@ -63,7 +63,6 @@ class RunningAnalysis:
                     number=len(self._utterances) + 1,
                     predictor=self._analyzer.predictor,
                     path=self._path,
-                    known=len(self._pass.watcher.people),
                 )
             self._utterances.append(row)
             yield row
@@ -88,16 +87,7 @@ class RunningAnalysis:
             made_by=analyzer.made_by(self._transcript, has_audio=reading.facts.has_audio),
             complete=self._done and not reading.broke_off,
             analyzed_s=round(reached_s, 3),
-            people=[
-                AnalyzedPerson(
-                    number=person.number,
-                    first_s=person.first_s,
-                    last_s=person.last_s,
-                    seen_s=round(person.seen_s, 3),
-                    thumbnail=person.thumbnail,
-                )
-                for person in reading.watcher.people
-            ],
+            people=list(reading.everyone.people),
             utterances=list(self._utterances),
             warnings=[*self._warnings(reached_s), *over_budget],
             cost=cost,
@@ -137,7 +127,7 @@ class RunningAnalysis:
                 with clock.at("clips"):
                     clip = make_turn_clip(
                         heard,
-                        reading=self._pass,
+                        facts=self._pass.facts,
                         path=self._path,
                         detector=predictor.detector,
                         prepare=predictor.loaded.prepare,
@@ -151,7 +141,7 @@ class RunningAnalysis:
                 yield heard, clip, text
 
     def _warnings(self, reached_s: float) -> list[str]:
-        analyzer, reading, watcher = self._analyzer, self._pass, self._pass.watcher
+        analyzer, reading, everyone = self._analyzer, self._pass, self._pass.everyone
         warnings = [*reading.problems]
         if not self._done:
             warnings.append(f"the analysis was stopped at {reached_s:.1f} s")
@@ -163,10 +153,10 @@ class RunningAnalysis:
                 warnings.append("no speech was heard in it")
         if not reading.facts.has_video:
             warnings.append("there is no picture in the file: nobody is told from anybody else")
-        elif watcher.faceless > 0.01 * watcher.frames:
-            warnings.append(f"no face in {100 * watcher.faceless / watcher.frames:.0f} % of the time")
-        if watcher.overlapping > 0.01 * watcher.frames:
-            warnings.append(f"faces overlap in {100 * watcher.overlapping / watcher.frames:.0f} % of the time")
+        elif everyone.faceless > 0.01 * everyone.frames:
+            warnings.append(f"no face in {100 * everyone.faceless / everyone.frames:.0f} % of the time")
+        if everyone.overlapping > 0.01 * everyone.frames:
+            warnings.append(f"faces overlap in {100 * everyone.overlapping / everyone.frames:.0f} % of the time")
         return [*warnings, *self._words_warnings()]
 
     def _words_warnings(self) -> list[str]:

@@ -31,7 +31,7 @@ def give_up_privileges(*, memory_bytes: int, parent: int | None) -> None:
         parent: process that this one shall not outlive; None where only the end of the channel shall tell.
     """
     if parent is not None:
-        _die_with(parent)
+        die_with(parent)
     _lower(resource.RLIMIT_CORE, 0)
     _lower(resource.RLIMIT_FSIZE, 0)
     _lower(resource.RLIMIT_NOFILE, _OPEN_FILES_MAX)
@@ -67,7 +67,8 @@ def _address_space_bytes() -> int:
         return 4 << 30
 
 
-def _die_with(parent: int) -> None:
+def die_with(parent: int) -> None:
+    """Let this process be killed when its parent, of that number, ends. Linux only."""
     if sys.platform != "linux":
         return  # there the end of the channel is how we notice
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

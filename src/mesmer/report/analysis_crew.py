@@ -100,7 +100,7 @@ def file_worker(recipe: AnalyzerRecipe, *, polite: bool) -> Iterator[Callable[[F
     if polite:
         signal.signal(signal.SIGTERM, _interrupt)
     try:
-        with recipe.open() as analyzer:
+        with recipe.open(beside=False) as analyzer:
             yield functools.partial(_analyzed, analyzer)
     except KeyboardInterrupt:  # it comes between two files as well: nothing is at hand then, and nothing needs telling
         raise SystemExit(STOPPED_EXIT_CODE) from None

@@ -25,6 +25,7 @@ _MADE_NAMES = {
 }  # fmt: skip
 _STAGES = {
     "reading": "reading the file", "speech": "finding speech", "faces": "finding and following faces",
+    "waiting_for_faces": "waiting for faces (they are followed beside the rest)", "turns": "telling who speaks",
     "clips": "cutting out utterances", "words": "writing down words", "model": "the model itself",
 }  # fmt: skip
 

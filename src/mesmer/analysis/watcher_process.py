@@ -1,0 +1,163 @@
+"""Our end of the process that watches people: frames go there, and answers come back while more frames are read."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections import deque
+from dataclasses import asdict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mesmer.analysis.watcher_wire import ANSWER_BYTES_MAX, Listener
+from mesmer.analysis.watching import Everyone, Seen
+from mesmer.config import PrepareSettings
+from mesmer.dataset.threads import processors
+from mesmer.errors import MesmerError
+from mesmer.media.facts import MediaFacts
+from mesmer.media.process import ChildProcess
+from mesmer.media.wire import WireError
+
+MODULE = "mesmer.analysis.watcher_child"
+BESIDE_FROM_S = 60.0
+"""Starting a process takes some two seconds; in shorter files that is not worth it."""
+QUEUED_BYTES = 24 * 2**20
+"""Frames that wait to be looked at may take so much: some four seconds at 640x360."""
+LEAST_QUEUED = 2
+PATIENCE_S = 300.0
+"""A look takes some milliseconds; after so long without an answer the process is given up."""
+
+
+def pays(facts: MediaFacts) -> bool:
+    """Whether a file is worth a process: there is a picture, it is long enough, and a processor would be idle."""
+    return facts.has_video and facts.duration_s >= BESIDE_FROM_S and processors() > 1
+
+
+class WatcherProcess:
+    """Starts the process with the first file and keeps it for the next one."""
+
+    def __init__(self) -> None:
+        self._process: ChildProcess | None = None
+        self._file: WatchingBeside | None = None
+        self._finalizer: weakref.finalize[..., object] | None = None
+
+    def begin(self, *, min_face_px: int, prepare: PrepareSettings, grid_s: float) -> WatchingBeside:
+        """Return what watches one file; it ends what watched the file before.
+
+        Args:
+            min_face_px: of the detector.
+            prepare: sizes of frames and crops.
+            grid_s: seconds between frames.
+
+        Raises:
+            MediaError: kind ``crash``, the process cannot be started.
+        """
+        settings = {"min_face_px": min_face_px, "prepare": asdict(prepare), "grid_s": grid_s}
+        if self._process is None or not self._process.alive or self._file is None or self._file.owed:
+            self.close()
+            self._process = ChildProcess(MODULE, name="face", settings=settings, environment=os.environ)
+            self._finalizer = weakref.finalize(self, ChildProcess.end, self._process)
+            self._file = WatchingBeside(self._process, ready=False)
+        else:
+            self._file = WatchingBeside(self._process, ready=True)
+            self._file.tell({"ask": "begin", **settings})
+        return self._file
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id; None while there is none."""
+        return None if self._process is None else self._process.pid
+
+    def close(self) -> None:
+        """End the process. The next file starts another one."""
+        if self._finalizer is not None:
+            self._finalizer.detach()
+        if self._process is not None:
+            self._process.end()
+        self._process = self._file = None
+
+
+class WatchingBeside:
+    """Watches one file in the process beside this one; see :class:`~mesmer.analysis.watching.Watching`.
+
+    Raises:
+        MesmerError: (every method but ``so_far``) the process has died, or does not answer.
+    """
+
+    def __init__(self, process: ChildProcess, *, ready: bool) -> None:
+        self._process, self._ready = process, ready
+        self._listener = Listener()
+        self._queued: deque[int] = deque()  # bytes of each frame that was not looked at yet
+        self._asked = 0
+        self._answers: list[Seen] = []
+        self.busy_s = 0.0
+
+    @property
+    def owed(self) -> bool:
+        """Whether answers are still to come: the process is not free for another file."""
+        return bool(self._queued or self._asked)
+
+    def see(self, frame: NDArray[np.uint8], time_s: float) -> None:
+        """Send the next frame; wait while too many are not looked at yet."""
+        while len(self._queued) >= LEAST_QUEUED and sum(self._queued) + frame.nbytes > QUEUED_BYTES:
+            self._hear()
+        height_px, width_px = frame.shape[:2]
+        pixels = memoryview(np.ascontiguousarray(frame).data).cast("B")
+        self.tell({"ask": "see", "time_s": time_s, "height_px": height_px, "width_px": width_px}, pixels)
+        self._queued.append(frame.nbytes)
+
+    def forget_before(self, time_s: float) -> None:
+        """Send word to forget the sightings before a time."""
+        self.tell({"ask": "forget", "time_s": time_s})
+
+    def ask(self, start_s: float, end_s: float) -> None:
+        """Send a question."""
+        self.tell({"ask": "between", "start_s": start_s, "end_s": end_s})
+        self._asked += 1
+
+    def answers(self, *, wait: bool) -> list[Seen]:
+        """Return the answers that have come; with ``wait`` all that are asked for."""
+        while self._asked if wait else self.owed and self._process.has_answered:
+            self._hear()
+        given, self._answers = self._answers, []
+        return given
+
+    def so_far(self) -> Everyone:
+        """Return everyone whom the last answer knew."""
+        return self._listener.everyone
+
+    def close(self) -> None:
+        """Wait until every frame is looked at."""
+        self.ask(0.0, 0.0)
+        while self.owed:
+            self._hear()
+        self._answers.clear()
+
+    def tell(self, request: dict[str, object], data: memoryview | bytes = b"") -> None:
+        """Send a request."""
+        if not self._ready:
+            self._process.wait_ready()
+            self._ready = True
+        try:
+            self._process.tell(request, data, timeout_s=PATIENCE_S)
+        except WireError as error:
+            raise self._failed(error) from error
+
+    def _hear(self) -> None:
+        try:
+            header, data = self._process.hear(max_data_bytes=ANSWER_BYTES_MAX, timeout_s=PATIENCE_S)
+        except WireError as error:
+            raise self._failed(error) from error
+        if header["answer"] == "seen":
+            self._queued.popleft()
+            self.busy_s += header["busy_s"]
+        else:
+            self._asked -= 1
+            self._answers.append(self._listener.unpacked(header, data))
+
+    def _failed(self, error: WireError) -> MesmerError:
+        code = self._process.end()
+        how = f"failed: {error}" if code is None else f"has ended (exit status {code})"
+        remedy = "there may be too little memory; try again, or with fewer files at once"
+        return MesmerError(f"the process that follows faces {how}", remedy=remedy)
