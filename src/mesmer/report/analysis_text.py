@@ -74,7 +74,10 @@ def budget_text(analysis: Analysis) -> str:
 
 
 def stage_shares(analysis: Analysis) -> str:
-    """Return the share of each stage in the time an analysis took, in words."""
+    """Return the share of each stage in the time an analysis took, in words.
+
+    Faces followed by a process beside the rest take their share as well; then all shares add up to more than the whole.
+    """
     cost = analysis.cost
     stages = {
         name.removeprefix("seconds_"): spent
@@ -82,7 +85,10 @@ def stage_shares(analysis: Analysis) -> str:
         if name.startswith("seconds_") and name != "seconds_total"
     }
     total = max(cost["seconds_total"], 1e-9)
-    return ", ".join(f"{name} {100 * spent / total:.0f} %" for name, spent in stages.items())
+    shares = {name: f"{name.replace('_', ' ')} {100 * spent / total:.0f} %" for name, spent in stages.items()}
+    if "waiting_for_faces" in shares:
+        shares["faces"] += " beside the rest"
+    return ", ".join(shares.values())
 
 
 def _count(number: int, name: str) -> str:
