@@ -94,6 +94,8 @@ class Result:
     multiply_adds: float
     top_p: float
     pointing: tuple[float, float] | None
+    places: Tensor | None
+    """How often each square of the first block is kept, see :class:`masks.training.Score`."""
     evidence: Tensor | None
     """What :func:`masks.evidence.evidence_matters` says of each drawn face."""
 
@@ -154,7 +156,7 @@ def run_study(study: Study, *, data: Path | None, work: Path, test: bool, models
                         mask=mask, density=density, seed=seed, accuracy=done.accuracy, recall=done.recall, right=done.right,
                         labels=test_part.labels, groups=alone if study.name == "faces" else test_part.speaker,
                         densities=done.density, multiply_adds=done.multiply_adds, top_p=model.top_p,
-                        pointing=done.pointing,
+                        pointing=done.pointing, places=done.places,
                         evidence=None if test_part.changed is None else evidence_matters(model, test_part),
                     )
                 )  # fmt: skip

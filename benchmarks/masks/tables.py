@@ -37,8 +37,18 @@ def print_tables(study: Study, results: Sequence[Result], *, json_file: Path | N
         row = _row(study, found[run], counts[run], counts.get(("dense", None)), counts.get(("learnt", density)), weights)
         rows.append({"mask": mask, "wanted_density": density, **row})
         print(_line(mask, row))
+    for mask, density in study.runs():
+        _print_places(f"{mask} at {density}", [r.places for r in found[mask, density] if r.places is not None])
     if json_file is not None:
         json_file.write_text(json.dumps({"study": study.name, "width": study.width, "rows": rows}, indent=1) + "\n")
+
+
+def _print_places(name: str, places: Sequence[Tensor]) -> None:
+    """Print how often each square of the first block is kept, in percent, mean of the seeds."""
+    if places:
+        print(f"\n{name}, kept squares of the first block, %:")
+        for row in (100 * torch.stack(list(places)).mean(0)).round().int().tolist():
+            print("    " + " ".join(f"{share:3d}" for share in row))
 
 
 def _resamples(results: Sequence[Result]) -> Tensor:

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from masks.examples import Examples, augmented, batch_of
 from masks.variants import densities, mean, text_settings
-from mesmer.config import TrainSettings
+from mesmer.config import SparseSettings, TrainSettings
 from mesmer.explain.pointing import MapScores, point
 from mesmer.models import EmotionModel
 from mesmer.storage.weights import load_metadata, load_tensors, save_tensors
@@ -62,6 +62,7 @@ class Score:
 
     ``pointing``: of the sites that the first block kept, the share that lies where the emotion shows; and the share that as
     many sites anywhere would reach. Both over faces that show one; None where nobody knows, or nothing is chosen.
+    ``places``: how often each square of the first block's sites is kept, float (rows, columns); None where none is chosen.
     """
 
     accuracy: float
@@ -70,6 +71,7 @@ class Score:
     density: list[float]
     multiply_adds: float
     pointing: tuple[float, float] | None = None
+    places: Tensor | None = None
 
 
 def set_density(model: EmotionModel, examples: Examples, density: float) -> float:
@@ -89,7 +91,7 @@ def score(model: EmotionModel, examples: Examples, *, batch_size: int = 256) -> 
     """Return how the model does on the examples, in evaluation mode."""
     device = next(model.parameters()).device
     model.eval()
-    right, kept, pointing, cost = [], [], [], 0.0
+    right, kept, pointing, places, cost = [], [], [], [], 0.0
     with torch.no_grad():
         for rows in torch.arange(len(examples)).split(batch_size):
             part = examples.select(rows)
@@ -97,6 +99,9 @@ def score(model: EmotionModel, examples: Examples, *, batch_size: int = 256) -> 
             right.append(output.logits.argmax(1).cpu() == part.labels)
             kept.append([share * len(part.steps) for share in densities(output, part.modality)])
             cost += float(output.multiply_adds.sum())
+            if (part.modality, 0) in output.traces:
+                first = output.traces[part.modality, 0].kept[:, None].float()
+                places.append(F.avg_pool2d(first, SparseSettings().attention_tile)[:, 0].sum(0))
             if part.truth is not None and output.traces:
                 pointing.append(point(output.traces[part.modality, 0], part.truth))
     hits = torch.cat(right)
@@ -108,6 +113,7 @@ def score(model: EmotionModel, examples: Examples, *, batch_size: int = 256) -> 
         density=[sum(column) / len(examples.steps) for column in zip(*kept, strict=True)],
         multiply_adds=cost / len(examples),
         pointing=_pointing(pointing),
+        places=sum(places) / len(examples.steps) if places else None,
     )
 
 

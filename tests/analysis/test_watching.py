@@ -31,6 +31,7 @@ from mesmer.config import PrepareSettings
 from mesmer.errors import MesmerError
 from mesmer.media.reader import MediaReader
 from mesmer.models import LoadedModel
+from mesmer.report.analysis_text import stage_shares
 from mesmer.signals.mtcnn import FaceDetector
 
 GRID_S = 0.125
@@ -208,6 +209,8 @@ def test_an_analysis_is_the_same_either_way(two_people: Video, analyzed: Analysi
         beside = analyzer.analyze(two_people.path)
     assert "seconds_waiting_for_faces" in beside.cost
     assert "seconds_waiting_for_faces" not in analyzed.cost
+    assert "% beside the rest" in stage_shares(beside)
+    assert "beside" not in stage_shares(analyzed)
     assert without_times(beside) == without_times(analyzed)
     for one, other in zip(beside.people, analyzed.people, strict=True):
         assert one.thumbnail is not None
