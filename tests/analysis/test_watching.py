@@ -29,6 +29,7 @@ from mesmer.analysis.watching import Everyone, Seen, Watching, WatchingHere
 from mesmer.cli.main import main
 from mesmer.config import PrepareSettings
 from mesmer.errors import MesmerError
+from mesmer.media.process import ChildProcess
 from mesmer.media.reader import MediaReader
 from mesmer.models import LoadedModel
 from mesmer.report.analysis_text import stage_shares
@@ -149,6 +150,29 @@ def test_a_file_left_in_the_middle_does_not_reach_into_the_next(pictures: Pictur
     assert process.pid != pid
     assert told[-1].everyone.frames == FRAMES
     assert left.so_far() == Everyone()
+
+
+@pytest.mark.parametrize("cut", ["tell", "hear"])
+def test_a_message_cut_in_two_by_ctrl_c_does_not_reach_into_the_next_file(
+    cut: str, pictures: Pictures, process: WatcherProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched(begun(process), pictures[:10])
+    pid, left = process.pid, begun(process)
+
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    def asked() -> list[Seen]:
+        left.ask(0.0, 1.0)
+        return left.answers(wait=True)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ChildProcess, cut, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            asked()
+    told = watched(begun(process), pictures)
+    assert process.pid != pid
+    assert told[-1].everyone.frames == FRAMES
 
 
 numbers = st.floats(-1e6, 1e6, allow_nan=False)

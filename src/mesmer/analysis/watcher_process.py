@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import weakref
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 
 import numpy as np
@@ -136,25 +138,32 @@ class WatchingBeside:
 
     def tell(self, request: dict[str, object], data: memoryview | bytes = b"") -> None:
         """Send a request."""
-        if not self._ready:
-            self._process.wait_ready()
-            self._ready = True
-        try:
+        with self._whole_messages():
+            if not self._ready:
+                self._process.wait_ready()
+                self._ready = True
             self._process.tell(request, data, timeout_s=PATIENCE_S)
-        except WireError as error:
-            raise self._failed(error) from error
 
     def _hear(self) -> None:
-        try:
+        with self._whole_messages():
             header, data = self._process.hear(max_data_bytes=ANSWER_BYTES_MAX, timeout_s=PATIENCE_S)
-        except WireError as error:
-            raise self._failed(error) from error
         if header["answer"] == "seen":
             self._queued.popleft()
             self.busy_s += header["busy_s"]
         else:
             self._asked -= 1
             self._answers.append(self._listener.unpacked(header, data))
+
+    @contextmanager
+    def _whole_messages(self) -> Iterator[None]:
+        """End the process where a message was cut in two, by Ctrl-C or by its death: the next file gets another one."""
+        try:
+            yield
+        except WireError as error:
+            raise self._failed(error) from error
+        except BaseException:
+            self._process.end()
+            raise
 
     def _failed(self, error: WireError) -> MesmerError:
         code = self._process.end()
