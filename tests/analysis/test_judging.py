@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mesmer.analysis.file_pass import Heard
+from mesmer.analysis.heard import Heard
 from mesmer.analysis.judging import LOST_FACE, NO_FACE, make_turn_clip
 from mesmer.analysis.people import Sighting
 from mesmer.analysis.speaking import Turn

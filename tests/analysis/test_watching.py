@@ -25,14 +25,14 @@ from mesmer.analysis.recipe import AnalyzerRecipe
 from mesmer.analysis.result import AnalyzedPerson
 from mesmer.analysis.watcher_process import WatcherProcess, WatchingBeside
 from mesmer.analysis.watcher_wire import Listener, Teller
-from mesmer.analysis.watching import Everyone, Seen, Watching, WatchingHere
+from mesmer.analysis.watching import Everyone, Seen, WatcherError, Watching, WatchingHere
 from mesmer.cli.main import main
 from mesmer.config import PrepareSettings
-from mesmer.errors import MesmerError
 from mesmer.media.process import ChildProcess
 from mesmer.media.reader import MediaReader
 from mesmer.models import LoadedModel
 from mesmer.report.analysis_text import stage_shares
+from mesmer.report.page_facts import cost_rows
 from mesmer.signals.mtcnn import FaceDetector
 
 GRID_S = 0.125
@@ -170,9 +170,53 @@ def test_a_message_cut_in_two_by_ctrl_c_does_not_reach_into_the_next_file(
         patch.setattr(ChildProcess, cut, interrupted)
         with pytest.raises(KeyboardInterrupt):
             asked()
+    assert not left._process.alive
     told = watched(begun(process), pictures)
     assert process.pid != pid
     assert told[-1].everyone.frames == FRAMES
+
+
+def test_an_interruption_between_question_and_answer_does_not_reach_into_the_next_file(
+    pictures: Pictures, process: WatcherProcess
+) -> None:
+    watched(begun(process), pictures[:10])
+    left = begun(process)
+    left.tell({"ask": "between", "start_s": 0.0, "end_s": 1.0})  # sent, but nobody waits for its answer any more
+    assert not left.owed
+    told = watched(begun(process), pictures)
+    assert [one.everyone.frames for one in told] == [10, 20, 30, 40]
+
+
+def test_a_file_of_which_nothing_was_seen_does_not_reach_into_the_next(pictures: Pictures, process: WatcherProcess) -> None:
+    begun(process)
+    assert watched(begun(process), pictures)[-1].everyone.frames == FRAMES
+    assert watched(begun(process), []) == []
+    assert watched(begun(process), pictures[:10])[-1].everyone.frames == 10
+
+
+def test_everyone_is_told_now_and_then_without_being_asked(
+    pictures: Pictures, process: WatcherProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watcher_process, "UPDATE_EVERY_S", 1.0)
+    beside = begun(process)
+    for step, picture in enumerate(pictures):
+        beside.see(picture, step * GRID_S)
+    while beside.owed:
+        beside._hear()
+    assert beside.answers(wait=False) == []
+    assert 0 < FRAMES - beside.so_far().frames <= 1.0 / GRID_S
+    assert beside.so_far().people
+
+
+def test_a_defect_there_is_told_here(pictures: Pictures, process: WatcherProcess) -> None:
+    beside = begun(process)
+    beside.tell({"ask": "see", "time_s": 0.0, "height_px": 5, "width_px": 7}, bytes(6))
+    beside._queued.append(6)
+    with pytest.raises(WatcherError, match="ValueError: cannot reshape"):
+        beside.close()
+    for call in (beside.close, lambda: beside.forget_before(1.0), lambda: beside.answers(wait=False)):
+        with pytest.raises(WatcherError, match="this analysis has ended"):
+            call()
 
 
 numbers = st.floats(-1e6, 1e6, allow_nan=False)
@@ -235,6 +279,10 @@ def test_an_analysis_is_the_same_either_way(two_people: Video, analyzed: Analysi
     assert "seconds_waiting_for_faces" not in analyzed.cost
     assert "% beside the rest" in stage_shares(beside)
     assert "beside" not in stage_shares(analyzed)
+    seconds = {name: float(spent.replace(",", "")) for name, spent, _ in cost_rows(beside.cost)["stages"]}
+    faces_s = seconds.pop("finding and following faces")
+    assert 0 < faces_s < beside.cost["seconds_total"]
+    assert sum(seconds.values()) == pytest.approx(beside.cost["seconds_total"], abs=0.01)
     assert without_times(beside) == without_times(analyzed)
     for one, other in zip(beside.people, analyzed.people, strict=True):
         assert one.thumbnail is not None
@@ -280,7 +328,7 @@ def test_a_process_that_dies_is_one_error(
 
     monkeypatch.setattr(WatchingBeside, "ask", killed)
     with Analyzer(tiny_model) as analyzer:
-        with pytest.raises(MesmerError, match="the process that follows faces has ended"):
+        with pytest.raises(WatcherError, match=r"the process that follows faces (has ended|failed)"):
             analyzer.analyze(two_people.path)
         monkeypatch.setattr(WatchingBeside, "ask", real)
         assert analyzer.analyze(two_people.path).complete  # another one is started for the next file
@@ -288,8 +336,39 @@ def test_a_process_that_dies_is_one_error(
     words = ["analyze", str(two_people.path), "--model", str(tiny_model.folder), "--out", str(tmp_path / "out")]
     assert main(words) != 0
     told = capsys.readouterr().err.strip().splitlines()
-    assert len([line for line in told if "the process that follows faces has ended" in line]) == 1
+    assert len([line for line in told if "the process that follows faces" in line]) == 1
     assert not any("Traceback" in line for line in told)
+
+
+def test_what_was_made_before_the_process_died_is_kept(
+    two_people: Video, analyzed: Analysis, tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, asked = WatchingBeside.ask, []
+
+    def killed_late(self: WatchingBeside, start_s: float, end_s: float) -> None:
+        real(self, start_s, end_s)
+        asked.append(start_s)
+        if len(asked) == 5:
+            while self._asked:
+                self._hear()
+            os.kill(self._process.pid, signal.SIGKILL)
+
+    monkeypatch.setattr(WatchingBeside, "ask", killed_late)
+    with Analyzer(tiny_model) as analyzer:
+        told = analyzer.analyze(two_people.path)
+    assert not told.complete
+    assert any("faces could be followed only up to" in warning for warning in told.warnings)
+    rows = without_times(analyzed)["utterances"]
+    assert 0 < len(told.utterances) < len(rows)
+    assert without_times(told)["utterances"] == rows[: len(told.utterances)]
+
+
+def test_progress_comes_to_the_end(two_people: Video, tiny_model: LoadedModel) -> None:
+    told: list[tuple[float, float]] = []
+    with Analyzer(tiny_model) as analyzer:
+        analyzer.analyze(two_people.path, progress=lambda done_s, of_s: told.append((done_s, of_s)))
+    assert told == sorted(told)
+    assert told[-1][0] >= told[-1][1] - 1
 
 
 OWNER = """
@@ -309,10 +388,13 @@ time.sleep(600)
 def test_the_process_ends_with_its_owner() -> None:
     owner = subprocess.Popen([sys.executable, "-c", OWNER], stdout=subprocess.PIPE, text=True)
     assert owner.stdout is not None
-    pid = int(owner.stdout.readline())
-    assert _runs(pid)
-    owner.kill()
-    owner.wait()
+    try:
+        pid = int(owner.stdout.readline())
+        assert _runs(pid)
+    finally:
+        owner.kill()
+        owner.wait()
+        owner.stdout.close()
     deadline = time.monotonic() + 30
     while _runs(pid) and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -7,20 +7,20 @@ them, no more than the longest utterance is held in memory.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mesmer.analysis.clock import StageClock
+from mesmer.analysis.heard import Heard
 from mesmer.analysis.hearing import Deaf, Hearing
-from mesmer.analysis.people import Sighting, within
+from mesmer.analysis.people import within
 from mesmer.analysis.speaking import Turn, find_turns
 from mesmer.analysis.utterances import Segment, Segmenter, UtteranceSettings, sample_at
-from mesmer.analysis.watching import Everyone, Seen, Watching
+from mesmer.analysis.watching import Everyone, Seen, WatcherError, Watching
 from mesmer.config import SAMPLE_RATE_HZ, PrepareSettings
 from mesmer.errors import MediaError
 from mesmer.media.facts import Frame, MediaFacts, SoundBlock, StretchEnd
@@ -30,24 +30,6 @@ from mesmer.media.stretch import Stretch
 
 FRAMES_BYTES = 384 * 2**20
 """Frames of the longest utterance may take so much; of larger pictures fewer are kept, on a coarser grid of beginnings."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Heard:
-    """A turn of speech (or a gap) with all that was decoded of it: what a clip is made from.
-
-    ``frames`` are those at the model's own interval from the start; ``waveform`` is float32 (T,). ``seen`` are the
-    sightings of each person in it, by number, and ``known`` is how many people were seen in the file up to then.
-    """
-
-    kind: str
-    turn: Turn
-    frames: Sequence[Frame]
-    waveform: NDArray[np.float32]
-    picture_absent: str | None
-    sound_absent: str | None
-    seen: Mapping[int, Sequence[Sighting]]
-    known: int
 
 
 class FilePass:
@@ -120,6 +102,18 @@ class FilePass:
         return min([*open_ends, self.facts.duration_s]) if open_ends else max(self._seen_s, self._heard_s)
 
     def __iter__(self) -> Iterator[list[Heard]]:
+        made = False
+        try:
+            for group in self._gone_through():
+                made = True
+                yield group
+        except WatcherError as error:
+            if not made:
+                raise
+            self.broke_off = True
+            self.problems.append(f"faces could be followed only up to {self.reached_s:.1f} s: {error.message}")
+
+    def _gone_through(self) -> Iterator[list[Heard]]:
         while self._pictures is not None or self._sound is not None:
             if self._sound is not None and (self._pictures is None or self._heard_s <= self._seen_s + self._grid_s):
                 self._hear()
@@ -137,6 +131,7 @@ class FilePass:
         yield from self._answered(wait=True)
         with self._watched():
             self._watching.close()
+        self._tell()
 
     def _opened(
         self, reader: MediaReader, sound_reader: MediaReader
@@ -216,15 +211,18 @@ class FilePass:
             made = self._made(self._asked[0], seen)
             self._asked.popleft()
             yield made
+            self._tell()
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
         """Count the time inside for the faces; where they are followed beside this, it is nothing but waiting."""
         beside = self._watching.busy_s is not None
-        with self.clock.at("waiting_for_faces" if beside else "faces"):
-            yield
-        if self._watching.busy_s is not None:
-            self.clock.seconds["faces"] = self._watching.busy_s
+        try:
+            with self.clock.at("waiting_for_faces" if beside else "faces"):
+                yield
+        finally:
+            if self._watching.busy_s is not None:
+                self.clock.seconds["faces"] = self._watching.busy_s
 
     def _made(self, segment: Segment, seen: Seen) -> list[Heard]:
         if segment.kind == "gap":

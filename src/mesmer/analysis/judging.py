@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mesmer.analysis.file_pass import Heard
+from mesmer.analysis.heard import Heard
 from mesmer.analysis.people import Sighting
 from mesmer.analysis.predict import Predictor
 from mesmer.analysis.result import AnalyzedUtterance

@@ -8,7 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mesmer.analysis.file_pass import FilePass, Heard
+from mesmer.analysis.file_pass import FilePass
+from mesmer.analysis.heard import Heard
 from mesmer.analysis.judging import judge, make_turn_clip, with_words
 from mesmer.analysis.result import Analysis, AnalyzedUtterance
 from mesmer.analysis.transcripts import Transcript

@@ -13,13 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesmer.analysis.watcher_wire import ANSWER_BYTES_MAX, Listener
-from mesmer.analysis.watching import Everyone, Seen
+from mesmer.analysis.watching import Everyone, Seen, WatcherError
 from mesmer.config import PrepareSettings
 from mesmer.dataset.threads import processors
-from mesmer.errors import MesmerError
 from mesmer.media.facts import MediaFacts
 from mesmer.media.process import ChildProcess
-from mesmer.media.wire import WireError
+from mesmer.media.wire import WireError, WireTimeoutError
 
 MODULE = "mesmer.analysis.watcher_child"
 BESIDE_FROM_S = 60.0
@@ -27,6 +26,8 @@ BESIDE_FROM_S = 60.0
 QUEUED_BYTES = 24 * 2**20
 """Frames that wait to be looked at may take so much: some four seconds at 640x360."""
 LEAST_QUEUED = 2
+UPDATE_EVERY_S = 10.0
+"""After so many seconds of the file the process tells everyone it knows, whether it is asked or not."""
 PATIENCE_S = 300.0
 """A look takes some milliseconds; after so long without an answer the process is given up."""
 
@@ -56,7 +57,9 @@ class WatcherProcess:
             MediaError: kind ``crash``, the process cannot be started.
         """
         settings = {"min_face_px": min_face_px, "prepare": asdict(prepare), "grid_s": grid_s}
-        if self._process is None or not self._process.alive or self._file is None or self._file.owed:
+        # Only a process that has answered all that was asked of it, and was told that no more comes, serves another file:
+        # whatever way a file was left, what is still on its way must not be taken for an answer about the next one.
+        if self._process is None or not self._process.alive or self._file is None or not self._file.finished:
             self.close()
             self._process = ChildProcess(MODULE, name="face", settings=settings, environment=os.environ)
             self._finalizer = weakref.finalize(self, ChildProcess.end, self._process)
@@ -83,22 +86,28 @@ class WatcherProcess:
 class WatchingBeside:
     """Watches one file in the process beside this one; see :class:`~mesmer.analysis.watching.Watching`.
 
+    Attributes:
+        busy_s: how long the process has looked at frames.
+        finished: all frames were looked at and all questions answered.
+
     Raises:
-        MesmerError: (every method but ``so_far``) the process has died, or does not answer.
+        WatcherError: (every method but ``so_far``) the process has died, does not answer, or serves another file.
     """
 
     def __init__(self, process: ChildProcess, *, ready: bool) -> None:
         self._process, self._ready = process, ready
         self._listener = Listener()
         self._queued: deque[int] = deque()  # bytes of each frame that was not looked at yet
-        self._asked = 0
+        self._asked = self._updates = 0
+        self._updated_s = 0.0
         self._answers: list[Seen] = []
         self.busy_s = 0.0
+        self.finished = False
 
     @property
     def owed(self) -> bool:
-        """Whether answers are still to come: the process is not free for another file."""
-        return bool(self._queued or self._asked)
+        """Whether answers are still to come."""
+        return bool(self._queued or self._asked or self._updates)
 
     def see(self, frame: NDArray[np.uint8], time_s: float) -> None:
         """Send the next frame; wait while too many are not looked at yet."""
@@ -108,6 +117,9 @@ class WatchingBeside:
         pixels = memoryview(np.ascontiguousarray(frame).data).cast("B")
         self.tell({"ask": "see", "time_s": time_s, "height_px": height_px, "width_px": width_px}, pixels)
         self._queued.append(frame.nbytes)
+        if time_s >= self._updated_s + UPDATE_EVERY_S:
+            self._updated_s = time_s
+            self._update()
 
     def forget_before(self, time_s: float) -> None:
         """Send word to forget the sightings before a time."""
@@ -120,21 +132,21 @@ class WatchingBeside:
 
     def answers(self, *, wait: bool) -> list[Seen]:
         """Return the answers that have come; with ``wait`` all that are asked for."""
-        while self._asked if wait else self.owed and self._process.has_answered:
+        while self._asked if wait else self.owed and self._is_ours().has_answered:
             self._hear()
         given, self._answers = self._answers, []
         return given
 
     def so_far(self) -> Everyone:
-        """Return everyone whom the last answer knew."""
+        """Return everyone whom the last answer knew; it is some seconds old, at most ``UPDATE_EVERY_S`` and the queue."""
         return self._listener.everyone
 
     def close(self) -> None:
-        """Wait until every frame is looked at."""
-        self.ask(0.0, 0.0)
+        """Wait until every frame is looked at and everyone is known."""
+        self._update()
         while self.owed:
             self._hear()
-        self._answers.clear()
+        self.finished = True
 
     def tell(self, request: dict[str, object], data: memoryview | bytes = b"") -> None:
         """Send a request."""
@@ -142,17 +154,33 @@ class WatchingBeside:
             if not self._ready:
                 self._process.wait_ready()
                 self._ready = True
-            self._process.tell(request, data, timeout_s=PATIENCE_S)
+            self._is_ours().tell(request, data, timeout_s=PATIENCE_S)
+
+    def _update(self) -> None:
+        self.tell({"ask": "everyone"})
+        self._updates += 1
 
     def _hear(self) -> None:
         with self._whole_messages():
-            header, data = self._process.hear(max_data_bytes=ANSWER_BYTES_MAX, timeout_s=PATIENCE_S)
-        if header["answer"] == "seen":
+            header, data = self._is_ours().hear(max_data_bytes=ANSWER_BYTES_MAX, timeout_s=PATIENCE_S)
+            answer = header.get("answer")
+            if answer not in ("seen", "between", "everyone"):
+                raise WireError(str(header.get("message", f"it answers {answer!r}")))
+        if answer == "seen":
             self._queued.popleft()
             self.busy_s += header["busy_s"]
-        else:
+            return
+        seen = self._listener.unpacked(header, data)
+        if answer == "between":
             self._asked -= 1
-            self._answers.append(self._listener.unpacked(header, data))
+            self._answers.append(seen)
+        else:
+            self._updates -= 1
+
+    def _is_ours(self) -> ChildProcess:
+        if not self._process.ours:
+            raise WatcherError("this analysis has ended: its analyzer was closed, forked or has opened another file")
+        return self._process
 
     @contextmanager
     def _whole_messages(self) -> Iterator[None]:
@@ -165,8 +193,10 @@ class WatchingBeside:
             self._process.end()
             raise
 
-    def _failed(self, error: WireError) -> MesmerError:
+    def _failed(self, error: WireError) -> WatcherError:
         code = self._process.end()
-        how = f"failed: {error}" if code is None else f"has ended (exit status {code})"
-        remedy = "there may be too little memory; try again, or with fewer files at once"
-        return MesmerError(f"the process that follows faces {how}", remedy=remedy)
+        how = "gives no sign of life" if isinstance(error, WireTimeoutError) else f"failed: {error}"
+        if code and not isinstance(error, WireTimeoutError):  # 0: it ended because we did
+            how = f"has ended (exit status {code})"
+        remedy = "there may be too little memory: end what else runs, and try again"
+        return WatcherError(f"the process that follows faces {how}", remedy=remedy)

@@ -15,6 +15,11 @@ from numpy.typing import NDArray
 
 from mesmer.analysis.people import Habits, PeopleWatcher, Sighting
 from mesmer.analysis.result import AnalyzedPerson
+from mesmer.errors import MesmerError
+
+
+class WatcherError(MesmerError):
+    """Whoever watches cannot go on: a file can be analysed only as far as its people were followed."""
 
 
 @dataclass(frozen=True, kw_only=True)

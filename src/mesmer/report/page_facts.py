@@ -50,14 +50,18 @@ def made_rows(value: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def cost_rows(cost: Mapping[str, float]) -> dict[str, Any]:
-    """Return what an analysis cost: ``stages`` (name, seconds, share in percent of all the time), and ``told`` in words."""
+    """Return what an analysis cost: ``stages`` (name, seconds, share in percent of all the time), and ``told`` in words.
+
+    Faces that a process of their own followed take their share beside the other stages.
+    """
     total_s = float(cost.get("seconds_total", 0.0))
     stages = {
         key.removeprefix("seconds_"): float(spent)
         for key, spent in cost.items()
         if key.startswith("seconds_") and key != "seconds_total"
     }
-    rest_s = total_s - sum(stages.values())
+    beside = {"faces"} if "waiting_for_faces" in stages else set()
+    rest_s = total_s - sum(spent for name, spent in stages.items() if name not in beside)
     rows = [(_STAGES.get(name, plain(name, 60)), spent) for name, spent in list(stages.items())[:_MOST_FACTS]]
     if rest_s >= 0.0005:
         rows.append(("everything else", rest_s))
