@@ -233,7 +233,7 @@ shades = st.none() | st.integers(0, 255)
 
 
 @st.composite
-def seens(draw: st.DrawFn) -> Seen:
+def whatever_seen(draw: st.DrawFn) -> Seen:
     known = draw(st.lists(st.integers(1, 10_000), unique=True, max_size=4))
     people = [
         AnalyzedPerson(
@@ -255,7 +255,7 @@ def _picture(shade: int | None) -> NDArray[np.uint8] | None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(seens())
+@given(whatever_seen())
 def test_what_is_told_arrives_as_it_was(seen: Seen) -> None:
     teller, listener = Teller(), Listener()
     for pictures_sent in (sum(person.thumbnail is not None for person in seen.everyone.people), 0):
