@@ -19,7 +19,7 @@ from mesmer.analysis.recipe import AnalyzerRecipe
 from mesmer.cli.main import main
 from mesmer.dataset.crew import Brought
 from mesmer.models import LoadedModel
-from mesmer.report.analysis_crew import FileTask, analyze_by_crew, file_worker
+from mesmer.report.analysis_crew import STOPPED_EXIT_CODE, FileTask, analyze_by_crew, file_worker
 from mesmer.report.analysis_files import analyze_files
 
 
@@ -184,3 +184,41 @@ def test_no_cluster_at_the_address_is_told_in_the_words_of_the_option(monkeypatc
     recipe = AnalyzerRecipe(model=None)
     with pytest.raises(Exception, match=r"^address: no Ray cluster answers at 'ray://nowhere:1'"):
         list(analyze_by_crew(files, recipe=recipe, workers=1, engine="ray", address="ray://nowhere:1"))
+
+
+@pytest.mark.parametrize("when", ["at work", "between two files", "while it ends"])
+def test_a_worker_told_to_end_says_nothing_whatever_it_is_at(when: str, tiny_model: LoadedModel) -> None:
+    """SIGTERM may come once more when the worker is ending already: it must not end with a traceback."""
+    program = f"""
+import os, signal, sys
+from mesmer.analysis.recipe import AnalyzerRecipe
+from mesmer.dataset import workers
+from mesmer.report.analysis_crew import file_worker
+import functools
+
+class Pipe:
+    def recv(self):
+        if {when!r} == "between two files":
+            os.kill(os.getpid(), signal.SIGTERM)
+        raise EOFError
+
+real = AnalyzerRecipe.open
+class Slow:
+    def __init__(self, analyzer):
+        self.analyzer = analyzer
+    def __enter__(self):
+        if {when!r} == "at work":
+            os.kill(os.getpid(), signal.SIGTERM)
+        return self.analyzer.__enter__()
+    def __exit__(self, *raised):
+        self.analyzer.__exit__(*raised)
+AnalyzerRecipe.open = lambda self, **how: Slow(real(self, **how))
+workers._serve(Pipe(), functools.partial(file_worker, AnalyzerRecipe(model=sys.argv[1]), polite=True))
+if {when!r} == "while it ends":
+    os.kill(os.getpid(), signal.SIGTERM)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program, str(tiny_model.folder)], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert ended.stderr == ""
+    assert ended.returncode == (0 if when == "while it ends" else STOPPED_EXIT_CODE)

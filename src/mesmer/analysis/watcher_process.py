@@ -165,7 +165,7 @@ class WatchingBeside:
             header, data = self._is_ours().hear(max_data_bytes=ANSWER_BYTES_MAX, timeout_s=PATIENCE_S)
             answer = header.get("answer")
             if answer not in ("seen", "between", "everyone"):
-                raise WireError(str(header.get("message", f"it answers {answer!r}")))
+                raise WatcherError(f"the process that follows faces failed: {header.get('message', answer)}")
         if answer == "seen":
             self._queued.popleft()
             self.busy_s += header["busy_s"]

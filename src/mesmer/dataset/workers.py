@@ -136,7 +136,8 @@ def _serve(pipe: Connection, make: MakeWork) -> None:
     """Do tasks until the pipe closes; what a worker process runs."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the parent, which closes the pipe
     torch.set_num_threads(1)
-    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the parent is gone
+    # The parent is gone; or a worker that takes SIGTERM for Ctrl-C was told to end while it was ending already.
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
         try:
             with make() as made:
                 while True:

@@ -104,6 +104,9 @@ def file_worker(recipe: AnalyzerRecipe, *, polite: bool) -> Iterator[Callable[[F
             yield functools.partial(_analyzed, analyzer)
     except KeyboardInterrupt:  # it comes between two files as well: nothing is at hand then, and nothing needs telling
         raise SystemExit(STOPPED_EXIT_CODE) from None
+    finally:
+        if polite:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is ending already
 
 
 def _analyzed(analyzer: Analyzer, task: FileTask) -> Iterator[Started | Brought]:
